@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything a developer or CI runs. Each target sets up what it needs, once; `make help` lists them.
+
+PYTHON ?= python3
+ROUNDS ?= 3000
+BENCH ?= bench
+
+MAKEFLAGS += --no-builtin-rules
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+CPP_FILES = $(shell find cpp src -name '*.hpp' -o -name '*.cpp')
+PACKAGE_FILES = $(shell find src cpp/include cpp/src -type f -not -path '*/__pycache__*')
+STUBS = $(wildcard src/clara_fastio/_core/*.pyi)
+
+.PHONY: help
+help:  ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+# Set-up. Stamps lie in .venv, so that removing it is a fresh start.
+
+.PHONY: venv
+venv: .venv/ready  ## Create .venv with every tool that the other targets need
+
+.venv/ready: pyproject.toml .ci/system-packages
+	.ci/system-packages $(PYTHON)
+	[ -x .venv/bin/python ] || $(PYTHON) -m venv .venv
+	python -m pip install --quiet --upgrade 'pip>=25.1'  # The first that knows --group.
+	python -c 'import tomllib; c = tomllib.load(open("pyproject.toml", "rb")); \
+	    print(*c["build-system"]["requires"], sep="\n")' > .venv/build-requires.txt
+	python -m pip install --quiet --requirement .venv/build-requires.txt --group dev
+	touch $@
+
+# Without isolation the build folder is used again, and a change costs seconds.
+.venv/installed: .venv/ready CMakeLists.txt cpp/CMakeLists.txt README.md $(PACKAGE_FILES)
+	python -m pip install --quiet --no-build-isolation '.[pipeline,examples]'
+	touch $@
+
+.PHONY: build
+build: .venv/installed build-test  ## Install the package into .venv; build the C++ tests with kill points
+
+.PHONY: build-test
+build-test: .venv/ready
+	cmake -S . -B build/test -G Ninja --log-level=NOTICE \
+	    -DCLARA_FASTIO_TESTS=ON -DCLARA_FASTIO_KILL_POINTS=ON
+	cmake --build build/test
+
+# Proof.
+
+.PHONY: test
+test: build  ## C++ tests, then Python tests, among them a short run of kills
+	ctest --test-dir build/test --output-on-failure --parallel $$(nproc)
+	python -m pytest
+
+.PHONY: kill
+kill: build  ## Kill processes at every point, ROUNDS times
+	python -m pytest tests/kill --rounds=$(ROUNDS) --timeout=0 --capture=no
+
+.PHONY: sanitize
+sanitize: .venv/ready  ## C++ tests under address and undefined, then under thread sanitizer
+	$(call sanitized_tests,address$(comma)undefined,build/address)
+	$(call sanitized_tests,thread,build/thread)
+
+.PHONY: model
+model: .venv/ready  ## Check the models of the protocol over all interleavings
+	docs/design/models/check
+
+.PHONY: bench
+bench: build  ## Measure ratios; BENCH=bench/bench_x.py for one file
+	python -m pytest $(BENCH) --benchmark-only --timeout=0
+
+.PHONY: bench-smoke
+bench-smoke: build
+	python -m pytest $(BENCH) --benchmark-disable
+
+.PHONY: demo
+demo: build  ## Run the brain example
+	examples/brain/run
+
+# Form.
+
+.PHONY: lint
+lint: lint-python lint-cpp lint-types  ## Every check of form and types; `make -k lint` shows all
+
+.PHONY: lint-python
+lint-python: .venv/ready
+	ruff check
+	ruff format --check
+	cython-lint src
+
+.PHONY: lint-cpp
+lint-cpp: .venv/ready
+	clang-format --dry-run -Werror $(CPP_FILES)
+
+.PHONY: lint-types
+lint-types: .venv/installed
+	mypy
+	$(if $(STUBS),MYPYPATH=src stubtest clara_fastio._core --allowlist tests/typing/stubtest.txt)
+
+.PHONY: format
+format: .venv/ready  ## Write what lint would ask for
+	ruff check --fix
+	ruff format
+	clang-format -i $(CPP_FILES)
+
+.PHONY: clean
+clean:  ## Remove everything that the other targets made
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .benchmarks
+	find src tests bench examples -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+comma := ,
+# gcc's thread sanitizer needs its addresses where an unrandomised layout leaves them free; a
+# container may forbid that, and then the tests run as they are.
+define sanitized_tests
+	cmake -S . -B $(2) -G Ninja --log-level=NOTICE -DCLARA_FASTIO_TESTS=ON \
+	    -DCLARA_FASTIO_KILL_POINTS=ON -DCLARA_FASTIO_SANITIZE=$(1)
+	cmake --build $(2)
+	$$(setarch -R true 2>/dev/null && echo setarch -R) \
+	    ctest --test-dir $(2) --output-on-failure --parallel $$(nproc)
+endef

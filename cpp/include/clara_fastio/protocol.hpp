@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "clara_fastio/layout.hpp"
+
+/// What a process and the host of its context say to each other over a SEQPACKET socket.
+///
+/// One message is one packet of fixed size. A client has one request in flight; the answer carries
+/// the request's serial number. Descriptors ride on the answers. A second socket carries notices
+/// from the host, which nobody answers.
+namespace clara_fastio::protocol {
+
+inline constexpr std::uint32_t kMagic = 0x43464331;
+/// Peers of another major number do not understand each other; a minor number only adds.
+inline constexpr std::uint16_t kMajor = 1;
+inline constexpr std::uint16_t kMinor = 0;
+
+enum class Operation : std::uint32_t {
+  info = 1,           ///< who are you: answers the name; takes no slot
+  hello = 2,          ///< descriptor: my pidfd; answers slot, tables, host pidfd, notice socket
+  leave = 3,          ///< I hold nothing any more
+  create = 4,         ///< a private allocation of `nbytes`
+  declare = 5,        ///< a variable by name; answers its index, new or old
+  produce = 6,        ///< memory for a variable, written by me
+  produced = 7,       ///< I mapped it and wrote its head: seal it and show it
+  open_segment = 8,   ///< a descriptor of the segment
+  describe = 9,       ///< element type and dimensions of an allocation
+  publish = 10,       ///< a name for an allocation
+  free = 11,          ///< nobody finds it any more
+  drop = 12,          ///< my unpublished allocation, or pooled one, is not needed
+  freeze = 13,        ///< the kernel refuses every write from now on
+  progress = 14,      ///< an answer before the answer: still working
+  notice_retire = 20,  ///< the segment is gone: unmap it when no array needs it
+  notice_freed = 21,   ///< your allocation was freed by somebody
+};
+
+/// Status of an answer: `kOk`, or the number of an `Errc`.
+inline constexpr std::int32_t kOk = -1;
+
+struct Message {
+  std::uint32_t magic = kMagic;
+  std::uint16_t major = kMajor;
+  std::uint16_t minor = kMinor;
+  Operation operation{};
+  std::uint32_t serial = 0;
+  std::int32_t status = kOk;
+  std::int32_t os_error = 0;
+  std::uint32_t index = layout::kNone;
+  std::uint32_t slot = layout::kNone;
+  std::uint64_t generation = 0;
+  std::uint64_t nbytes = 0;
+  std::uint64_t available = 0;
+  layout::Location location{};
+  ElementType element_type = ElementType::none;
+  layout::Order order = layout::Order::row_major;
+  std::uint32_t flags = 0;
+  std::uint32_t ndim = 0;
+  std::int64_t dimensions[kMaxDimensions] = {};
+  std::uint32_t attributes_capacity = 0;
+  std::uint32_t text_nbytes = 0;
+  char text[512] = {};
+
+  void set_text(std::string_view value) noexcept;
+  std::string_view text_view() const noexcept;
+  void set_shape(const Shape& shape) noexcept;
+  /// Throws: `Errc::shape` for numbers that are no shape.
+  Shape shape() const;
+};
+static_assert(std::is_trivially_copyable_v<Message>);
+static_assert(sizeof(Message) == 888);
+
+}  // namespace clara_fastio::protocol

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/watcher.hpp"
+
+#include <sys/epoll.h>
+
+#include <chrono>
+#include <span>
+
+#include "clara_fastio/error.hpp"
+#include "client/block.hpp"
+#include "posix/epoll.hpp"
+#include "posix/socket.hpp"
+
+namespace clara_fastio::client {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kTidyAgain{50};
+constexpr milliseconds kForEver{-1};
+
+enum Key : std::uint64_t { kNotices, kHost, kWake };
+
+}  // namespace
+
+Watcher::Watcher(Parts parts, posix::UniqueFd notices, posix::UniqueFd host_pidfd)
+    : parts_(parts), notices_(std::move(notices)), host_pidfd_(std::move(host_pidfd)) {
+  parts_.connection.watch(host_pidfd_.get());
+  thread_ = std::thread([this] { run(); });
+}
+
+Watcher::~Watcher() { stop(); }
+
+void Watcher::stop() noexcept {
+  stopping_.store(true);
+  wake_.signal();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Watcher::run() noexcept {
+  try {
+    posix::Epoll epoll;
+    epoll.add(notices_.get(), kNotices, EPOLLIN);
+    epoll.add(host_pidfd_.get(), kHost, EPOLLIN);
+    epoll.add(wake_.fd(), kWake, EPOLLIN);
+    while (!stopping_.load()) {
+      const bool again = parts_.segments.has_retired();
+      for (const epoll_event& event : epoll.wait(again ? kTidyAgain : kForEver)) {
+        if (event.data.u64 == kWake) wake_.drain();
+        if (event.data.u64 == kNotices) read_notices();
+        if (event.data.u64 == kHost) parts_.connection.mark_dead();
+      }
+      if (parts_.connection.is_dead()) {
+        epoll.remove(notices_.get());
+        epoll.remove(host_pidfd_.get());
+      }
+      tidy();
+    }
+  } catch (const std::exception&) {
+    // Without the thread memory goes back later, and the host's death is seen at the next request.
+  }
+}
+
+void Watcher::read_notices() {
+  for (;;) {
+    protocol::Message notice;
+    const auto buffer = std::as_writable_bytes(std::span(&notice, 1));
+    const posix::Received received = posix::receive_message(notices_.get(), buffer);
+    if (received.result == posix::IoResult::would_block) return;
+    if (received.result == posix::IoResult::closed) return parts_.connection.mark_dead();
+    if (received.nbytes != buffer.size() || notice.magic != protocol::kMagic) continue;
+    if (notice.operation == protocol::Operation::notice_retire) {
+      parts_.segments.retire(notice.location.segment);
+      parts_.let_go(notice.location.segment);
+    } else if (notice.operation == protocol::Operation::notice_freed &&
+               notice.index < parts_.tables.high_water()) {
+      const Record record = parts_.tables.read(notice.index);
+      if (record.generation != notice.generation || record.state != layout::EntryState::doomed) {
+        continue;
+      }
+      if (auto block = block_at(parts_.segments, record.location)) {
+        parts_.pool.put({notice.index, notice.generation, std::move(block)});
+      }
+    }
+  }
+}
+
+void Watcher::tidy() {
+  for (const Pool::Item& item : parts_.pool.overflow()) {
+    if (stopping_.load() || !drop(item)) break;  // The host takes everything back when we leave.
+  }
+  parts_.segments.trim();
+}
+
+/// Returns whether the host answers.
+bool Watcher::drop(const Pool::Item& item) {
+  protocol::Message message;
+  message.operation = protocol::Operation::drop;
+  message.index = item.index;
+  message.generation = item.generation;
+  try {
+    parts_.connection.request(message);
+  } catch (const Error& error) {
+    return error.code() == Errc::freed;  // It took the entry back already.
+  }
+  return true;
+}
+
+}  // namespace clara_fastio::client

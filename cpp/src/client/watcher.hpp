@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <thread>
+
+#include "client/connection.hpp"
+#include "client/pool.hpp"
+#include "client/segment_cache.hpp"
+#include "posix/event_fd.hpp"
+#include "posix/unique_fd.hpp"
+
+namespace clara_fastio::client {
+
+/// The background thread of a context: it hears the host's notices, sees the host's death, unmaps
+/// what no array needs, and gives back what the pool has too much of.
+class Watcher {
+ public:
+  struct Parts {
+    Connection& connection;
+    SegmentCache& segments;
+    Pool& pool;
+    const Tables& tables;
+    /// Makes entries forget their cached blocks of a segment that is gone.
+    std::function<void(std::uint64_t segment)> let_go;
+  };
+
+  Watcher(Parts parts, posix::UniqueFd notices, posix::UniqueFd host_pidfd);
+  ~Watcher();
+
+  /// There is something to tidy up.
+  void wake() noexcept { wake_.signal(); }
+  void stop() noexcept;
+
+ private:
+  void run() noexcept;
+  void read_notices();
+  void tidy();
+  bool drop(const Pool::Item& item);
+
+  Parts parts_;
+  posix::UniqueFd notices_;
+  posix::UniqueFd host_pidfd_;
+  posix::EventFd wake_;
+  std::atomic<bool> stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace clara_fastio::client

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "clara_fastio/context.hpp"
+
+#include <unistd.h>
+
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "clara_fastio/entry.hpp"
+#include "clara_fastio/error.hpp"
+#include "clara_fastio/names.hpp"
+#include "client/block.hpp"
+#include "client/state.hpp"
+#include "kill_points.hpp"
+#include "posix/futex.hpp"
+#include "posix/pidfd.hpp"
+#include "posix/socket.hpp"
+
+namespace clara_fastio {
+namespace {
+
+using layout::EntryKind;
+using layout::EntryState;
+using protocol::Message;
+using protocol::Operation;
+
+/// Closing waits for nobody: a host that does not answer finds the hang-up when it wakes.
+constexpr std::chrono::milliseconds kLeaveTime{1000};
+
+/// A reference that lasts as long as a look at an entry.
+class Reference {
+ public:
+  Reference(Context::State& state, std::uint32_t index) : state_(state), index_(index) {
+    state_.refer(index_);
+  }
+  ~Reference() { state_.forget(index_); }
+  Reference(const Reference&) = delete;
+  Reference& operator=(const Reference&) = delete;
+
+ private:
+  Context::State& state_;
+  const std::uint32_t index_;
+};
+
+/// The contexts of this process, so that opening one twice cannot make it wait for itself.
+struct Registry {
+  std::mutex mutex;
+  std::map<std::string, std::weak_ptr<Context>> contexts;
+
+  static Registry& get() {
+    static auto* only = new Registry;  // Never destroyed: threads may outlive static objects.
+    return *only;
+  }
+  std::shared_ptr<Context> find(const std::string& name) {
+    const std::lock_guard lock(mutex);
+    const auto found = contexts.find(name);
+    auto context = found == contexts.end() ? nullptr : found->second.lock();
+    return context && !context->is_closed() && !context->is_foreign() ? context : nullptr;
+  }
+  void add(const std::shared_ptr<Context>& context) {
+    const std::lock_guard lock(mutex);
+    contexts[context->name()] = context;
+  }
+};
+
+}  // namespace
+
+void Context::State::refer(std::uint32_t index, Entry* object) {
+  const std::lock_guard lock(mutex);
+  if (has_left) throw Error(Errc::closed, "the context '" + name + "' was closed in this process");
+  if (object != nullptr) objects.insert(object);
+  if (referenced[index]++ == 0) {
+    tables->lock(index).references[slot / 64].fetch_or(1ull << (slot % 64));
+  }
+}
+
+void Context::State::forget(std::uint32_t index, Entry* object) {
+  const std::lock_guard lock(mutex);
+  if (object != nullptr) objects.erase(object);
+  const auto found = referenced.find(index);
+  if (--found->second > 0) return;
+  referenced.erase(found);
+  tables->lock(index).references[slot / 64].fetch_and(~(1ull << (slot % 64)));
+}
+
+void Context::State::let_go(std::uint64_t segment) {
+  const std::lock_guard lock(mutex);
+  for (Entry* object : objects) object->let_go(segment);
+}
+
+bool Context::State::leave() {
+  const std::lock_guard lock(mutex);
+  has_left = referenced.empty();
+  return has_left;
+}
+
+bool Context::State::has_references() {
+  const std::lock_guard lock(mutex);
+  return !referenced.empty();
+}
+
+Context::Context(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Context::~Context() {
+  if (is_foreign()) {
+    // Threads, sockets and locks are the parent's; the child only forgets them.
+    (void)state_.release();
+    return;
+  }
+  state_->is_closed.store(true);
+  finish();
+}
+
+std::shared_ptr<Context> Context::attach(int fd, const std::string& name,
+                                         std::unique_ptr<Host> host) {
+  posix::UniqueFd socket(fd);
+  if (posix::peer_credentials(fd).uid != geteuid()) {
+    throw Error(Errc::not_found, "the context '" + name + "' is hosted by another user");
+  }
+  // Asked for on this side, since the greeting may be sent before the host has accepted.
+  posix::enable_credentials(fd);
+  auto connection = std::make_unique<client::Connection>(std::move(socket));
+  const posix::UniqueFd own_pidfd = posix::open_pidfd(getpid());
+  Message hello;
+  hello.operation = Operation::hello;
+  hello.set_text(name);
+  client::Answer answer = connection->request(hello, own_pidfd.get());
+  if (answer.fds.size() != 4 || answer.message.slot >= layout::kMaxProcesses) {
+    throw Error(Errc::layout, "the host greeted without its tables");
+  }
+  auto tables =
+      std::make_unique<client::Tables>(std::move(answer.fds[0]), std::move(answer.fds[1]));
+  auto state = std::make_unique<State>(std::string(answer.message.text_view()),
+                                       connection.release(), std::move(tables),
+                                       answer.message.nbytes);
+  state->tables->watch(state->connection->death());
+  state->is_host = host != nullptr;
+  state->host = std::move(host);
+  state->slot = answer.message.slot;
+  state->slot_generation = answer.message.generation;
+  state->role_hash = answer.message.available;
+  state->watcher = std::make_unique<client::Watcher>(
+      client::Watcher::Parts{*state->connection, state->segments, state->pool, *state->tables,
+                             [parts = state.get()](std::uint64_t id) { parts->let_go(id); }},
+      std::move(answer.fds[3]), std::move(answer.fds[2]));
+  auto context = std::make_shared<Context>(std::move(state));
+  Registry::get().add(context);
+  return context;
+}
+
+std::shared_ptr<Context> Context::host(const HostOptions& options) {
+  auto host = std::make_unique<Host>(options);
+  const int fd = host->connect("");
+  return attach(fd, options.name, std::move(host));
+}
+
+std::shared_ptr<Context> Context::open(const std::string& name) {
+  if (auto open_here = Registry::get().find(name)) return open_here;
+  return attach(Host::find(name), name, nullptr);
+}
+
+std::shared_ptr<Context> Context::open_socket(int fd) { return attach(fd, "", nullptr); }
+
+const std::string& Context::name() const noexcept { return state_->name; }
+std::uint32_t Context::slot() const noexcept { return state_->slot; }
+bool Context::is_host() const noexcept { return state_->is_host; }
+bool Context::is_closed() const noexcept { return state_->is_closed.load(); }
+
+std::string Context::role() const {
+  check_process();
+  const char* text = state_->tables->header().slots[state_->slot].role;
+  return {text, strnlen(text, sizeof(layout::SlotRecord::role))};
+}
+
+bool Context::is_foreign() const noexcept {
+  return state_ == nullptr || state_->fork_generation != posix::fork_generation();
+}
+
+void Context::check_process() const {
+  if (!is_foreign()) return;
+  throw Error(Errc::forked, "the context '" + state_->name +
+                                "' belongs to the parent process; open it again in the child");
+}
+
+void Context::check() const {
+  check_process();
+  if (state_->is_closed.load(std::memory_order_relaxed)) {
+    throw Error(Errc::closed, "the context '" + state_->name + "' was closed in this process");
+  }
+  if (state_->connection->is_dead()) state_->connection->throw_dead();
+}
+
+void Context::close() {
+  if (is_foreign() || state_->is_closed.exchange(true)) return;
+  // What arrays still hold keeps the slot: then the last of them leaves.
+  if (!state_->has_references() || is_host()) finish();
+}
+
+void Context::finish() noexcept {
+  if (state_->is_finished.exchange(true)) return;
+  if (state_->leave() && !state_->connection->is_dead()) {
+    CLARA_FASTIO_KILL_POINT("context.leave");
+    try {
+      Message leave;
+      leave.operation = Operation::leave;
+      state_->connection->request(leave, -1, kLeaveTime);
+    } catch (const Error&) {
+      // The host is gone, or is stopped and will see the hang-up.
+    }
+  }
+  state_->watcher->stop();
+  state_->connection->mark_dead();
+  state_->connection->close();
+  const std::lock_guard lock(state_->host_mutex);
+  state_->host.reset();
+}
+
+int Context::connect(const std::string& role) {
+  check();
+  check_name(role, "role");
+  if (!is_host()) throw Error(Errc::read_only, "only the host of a context hands out connections");
+  const std::lock_guard lock(state_->host_mutex);
+  if (!state_->host) throw Error(Errc::closed, "the context was closed in this process");
+  return state_->host->connect(role);
+}
+
+std::shared_ptr<Entry> Context::declare(const Declaration& declaration, bool& is_new) {
+  check();
+  check_name(declaration.name, "variable");
+  Message message;
+  message.operation = Operation::declare;
+  message.set_text(declaration.name);
+  message.element_type = declaration.element_type;
+  message.order = declaration.order;
+  message.set_shape(declaration.shape);
+  if (declaration.is_sealed) message.flags |= layout::kFrozenOnCommit;
+  const std::string& role = declaration.producer_role;
+  if (!role.empty()) message.nbytes = layout::hash_of(role.data(), role.size());
+  const Message answer = state_->connection->request(message).message;
+  is_new = answer.flags != 0;
+  auto entry = find(declaration.name);
+  if (!entry) throw Error(Errc::freed, "the variable '" + declaration.name + "' was freed");
+  return entry;
+}
+
+std::shared_ptr<Entry> Context::create(std::uint64_t nbytes, bool zero) {
+  check();
+  if (auto item = state_->pool.take(nbytes, *state_->tables)) {
+    layout::Head& head = *item->block->head;
+    head.version.store(0);
+    head.attributes_nbytes = 0;
+    if (zero) std::memset(item->block->data, 0, nbytes);
+    return std::make_shared<Entry>(shared_from_this(), item->index, item->generation,
+                                   std::move(item->block), nbytes);
+  }
+  Message message;
+  message.operation = Operation::create;
+  message.nbytes = nbytes;
+  client::Answer answer = state_->connection->request(message);
+  CLARA_FASTIO_KILL_POINT("create.answered");
+  const layout::Location& location = answer.message.location;
+  auto segment = state_->segments.find(location.segment, posix::Access::read_write);
+  if (!segment) {
+    if (answer.fds.empty()) throw Error(Errc::layout, "the host sent no descriptor");
+    segment = state_->segments.add(
+        location.segment, posix::Access::read_write,
+        posix::Map::of(answer.fds[0].get(), 0, location.segment_nbytes, posix::Access::read_write,
+                       false, /*inherit_on_fork=*/false));
+  }
+  auto block = client::block_in(std::move(segment), location);
+  block->head->version.store(0);
+  block->head->attributes_nbytes = 0;
+  // A block of an arena may have been somebody's before.
+  if (zero) std::memset(block->data, 0, nbytes);
+  return std::make_shared<Entry>(shared_from_this(), answer.message.index,
+                                 answer.message.generation, std::move(block), nbytes);
+}
+
+std::shared_ptr<Entry> Context::find(const std::string& name) {
+  check();
+  check_name(name, "entry");
+  for (;;) {
+    const auto index = state_->tables->find(name);
+    if (!index) return nullptr;
+    const std::lock_guard lock(state_->entries_mutex);
+    std::weak_ptr<Entry>& known = state_->entries[*index];
+    // The reference comes before the second look: either the free is seen here, or the bit there.
+    const Reference reference(*state_, *index);
+    CLARA_FASTIO_KILL_POINT("get.reference_set");
+    const client::Record record = state_->tables->read(*index);
+    std::shared_ptr<Entry> entry;
+    if (record.state == EntryState::live && record.name == name) {
+      entry = known.lock();
+      if (!entry || entry->generation() != record.generation) {
+        entry = std::make_shared<Entry>(shared_from_this(), *index, record);
+        known = entry;
+      }
+    }
+    if (entry) return entry;
+  }
+}
+
+void Context::allocate_outputs() {
+  if (state_->role_hash == 0) return;
+  for (std::uint32_t index = 0; index < state_->tables->high_water(); ++index) {
+    const client::Record record = state_->tables->read(index);
+    if (record.kind != EntryKind::variable || record.state != EntryState::live) continue;
+    if (record.role_hash != state_->role_hash || record.shape.is_dynamic()) continue;
+    if (auto entry = find(record.name)) entry->allocate();
+  }
+}
+
+std::uint32_t Context::names_event() const {
+  check();
+  return state_->tables->header().names.load();
+}
+
+void Context::wait_for_names(std::uint32_t seen, std::chrono::nanoseconds slice) const {
+  check();
+  // The kernel only reads the word; the map is read-only.
+  auto& word = const_cast<std::atomic<std::uint32_t>&>(state_->tables->header().names);
+  posix::futex_wait(word, seen, slice);
+}
+
+std::uint32_t Context::size() const {
+  check();
+  return state_->tables->header().live.load();
+}
+
+}  // namespace clara_fastio

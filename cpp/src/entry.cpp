@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "clara_fastio/entry.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "clara_fastio/error.hpp"
+#include "client/block.hpp"
+#include "client/state.hpp"
+#include "kill_points.hpp"
+#include "posix/memfd.hpp"
+
+namespace clara_fastio {
+namespace {
+
+using client::Record;
+using layout::EntryKind;
+using layout::EntryState;
+using protocol::Message;
+using protocol::Operation;
+
+}  // namespace
+
+Entry::Entry(std::shared_ptr<Context> context, std::uint32_t index, const Record& record)
+    : context_(std::move(context)),
+      index_(index),
+      record_(context_->state().tables->raw(index)),
+      generation_(record.generation),
+      kind_(record.kind),
+      order_(record.order),
+      is_sealed_((record.flags & layout::kFrozenOnCommit) != 0),
+      role_hash_(record.role_hash),
+      lock_(context_->state().tables->lock(index), context_->state().slot,
+            context_->state().slot_generation),
+      element_type_(record.element_type),
+      declared_(record.shape) {
+  context_->state().refer(index_, this);
+}
+
+Entry::Entry(std::shared_ptr<Context> context, std::uint32_t index, std::uint64_t generation,
+             std::shared_ptr<Block> block, std::uint64_t nbytes)
+    : context_(std::move(context)),
+      index_(index),
+      record_(context_->state().tables->raw(index)),
+      generation_(generation),
+      is_private_(true),
+      kind_(EntryKind::allocation),
+      order_(layout::Order::row_major),
+      lock_(context_->state().tables->lock(index), context_->state().slot,
+            context_->state().slot_generation),
+      element_type_(ElementType::uint8),
+      write_block_(std::move(block)) {
+  const auto length = static_cast<std::int64_t>(nbytes);
+  declared_ = Shape::of(std::span(&length, 1));
+  context_->state().refer(index_, this);
+}
+
+Entry::~Entry() {
+  if (context_->is_foreign()) return;
+  Context::State& state = context_->state();
+  const bool is_unused = is_private_.load();
+  auto block = std::move(write_block_);
+  read_block_.reset();
+  state.forget(index_, this);
+  if (is_unused && block) {
+    state.pool.put({index_, generation_.load(), std::move(block)});
+    if (state.watcher && state.pool.is_over()) state.watcher->wake();
+  }
+}
+
+void Entry::check() {
+  context_->check();
+  const std::uint64_t generation = record_.generation;
+  if (generation != generation_.load() && !was_published_meanwhile(generation)) {
+    throw Error(Errc::freed, "the entry was freed for everybody");
+  }
+}
+
+bool Entry::was_published_meanwhile(std::uint64_t generation) {
+  const std::lock_guard lock(context_->state().entries_mutex);
+  return generation == generation_.load();
+}
+
+std::string Entry::name() {
+  context_->check_process();
+  return is_published() ? context_->state().tables->read(index_).name : std::string{};
+}
+
+Entry::Description Entry::description() {
+  context_->check_process();
+  const std::lock_guard lock(lock_.mutex());
+  return {element_type_, declared_};
+}
+
+ElementType Entry::element_type() { return description().element_type; }
+
+Shape Entry::declared_shape() { return description().shape; }
+
+Record Entry::read_record() {
+  context_->check_process();
+  Record record = context_->state().tables->read(index_);
+  if (record.generation != generation_.load() && !was_published_meanwhile(record.generation)) {
+    throw Error(Errc::freed, "the entry was freed for everybody");
+  }
+  return record;
+}
+
+void Entry::let_go(std::uint64_t segment) {
+  const std::lock_guard lock(lock_.mutex());
+  if (read_block_ && read_block_->location.segment == segment) read_block_.reset();
+  if (write_block_ && write_block_->location.segment == segment) write_block_.reset();
+}
+
+std::shared_ptr<Block> Entry::map_block(const layout::Location& location, bool writable,
+                                        int descriptor) {
+  Context::State& state = context_->state();
+  const auto access = writable ? posix::Access::read_write : posix::Access::read_only;
+  auto segment = state.segments.find(location.segment, access);
+  if (!segment) {
+    client::Answer answer;
+    if (descriptor < 0) {
+      Message message;
+      message.operation = Operation::open_segment;
+      message.location.segment = location.segment;
+      answer = state.connection->request(message);
+      if (answer.fds.empty()) throw Error(Errc::layout, "the host sent no descriptor");
+      descriptor = answer.fds[0].get();
+    }
+    // Without these seals a peer could make a read end in SIGBUS.
+    const int wanted = F_SEAL_SHRINK | F_SEAL_GROW |
+                       (is_variable() && !writable ? F_SEAL_FUTURE_WRITE : 0);
+    if ((posix::seals(descriptor) & wanted) != wanted) {
+      throw Error(Errc::seal, "the memory of the entry is not sealed as it must be");
+    }
+    if (posix::size_of(descriptor) < location.segment_nbytes) {
+      throw Error(Errc::layout, "the memory of the entry is shorter than its record says");
+    }
+    const bool own = location.segment_nbytes != layout::kArenaBytes;
+    segment = state.segments.add(
+        location.segment, access,
+        posix::Map::of(descriptor, 0, location.segment_nbytes, access, writable && own,
+                       /*inherit_on_fork=*/is_variable()));
+  }
+  if (location.offset + location.data_offset + location.capacity > segment->map.size()) {
+    throw Error(Errc::layout, "the entry lies outside its segment");
+  }
+  return client::block_in(std::move(segment), location);
+}
+
+void Entry::remember(const Record& record) {
+  cached_sequence_ = record.sequence;
+  is_mine_ = !is_variable() || record.producer == context_->state().slot;
+  if (read_block_ && read_block_->location != record.location) read_block_.reset();
+  if (write_block_ && write_block_->location != record.location) write_block_.reset();
+  if (kind_ == EntryKind::allocation && is_published()) {
+    element_type_ = record.element_type;
+    declared_ = record.shape;
+  }
+}
+
+std::shared_ptr<Block> Entry::readable() {
+  const std::lock_guard slow(slow_mutex_);
+  {
+    const std::lock_guard lock(lock_.mutex());
+    if (is_fresh() && read_block_) return read_block_;
+  }
+  for (;;) {
+    const Record record = read_record();
+    if (record.location.segment == 0) return nullptr;
+    try {
+      auto block = map_block(record.location, false, -1);
+      const std::lock_guard lock(lock_.mutex());
+      remember(record);
+      if (!read_block_) read_block_ = std::move(block);
+      return read_block_;
+    } catch (const Error& error) {
+      // The block was replaced between the look and the request: there is a newer one.
+      if (error.code() != Errc::freed || record_.sequence.load() == record.sequence) throw;
+    }
+  }
+}
+
+std::shared_ptr<Block> Entry::writable(std::uint64_t nbytes, std::uint32_t attributes_nbytes,
+                                       bool keep_content) {
+  const std::lock_guard slow(slow_mutex_);
+  const Record record = read_record();
+  const layout::Location& location = record.location;
+  const bool is_mine = !is_variable() || record.producer == context_->state().slot;
+  std::shared_ptr<Block> block;
+  if (is_mine && location.segment != 0) {
+    block = map_block(location, true, -1);
+    if (is_variable() &&
+        (location.capacity < nbytes || location.attributes_capacity < attributes_nbytes)) {
+      block = grow(*block, nbytes, attributes_nbytes, keep_content);
+    }
+  } else if (location.segment == 0) {
+    block = produce(nbytes, attributes_nbytes, 0);
+    show(*block);
+  } else {
+    // What another process wrote is never written again: its segment stays as it is.
+    const auto before = map_block(location, false, -1);
+    block = produce(nbytes, attributes_nbytes, before->head->version.load());
+    show(*block);
+  }
+  const Record now = read_record();
+  const std::lock_guard lock(lock_.mutex());
+  remember(now);
+  if (now.location == block->location) write_block_ = block;
+  return block;
+}
+
+std::shared_ptr<Block> Entry::grow(const Block& before, std::uint64_t nbytes,
+                                   std::uint32_t attributes_nbytes, bool keep_content) {
+  const std::uint32_t old_attributes =
+      std::min(before.head->attributes_nbytes, before.location.attributes_capacity);
+  Shape shape;
+  std::uint64_t content_nbytes = 0;
+  const std::uint64_t version = before.head->version.load();
+  if (keep_content && version > 1) {
+    read_shape(before, element_type(), declared_shape(), shape);
+    content_nbytes = shape.nbytes(element_type());
+  }
+  auto block = produce(std::max(nbytes, content_nbytes),
+                       std::max(attributes_nbytes, old_attributes), version);
+  layout::Head& head = *block->head;
+  const auto* from = reinterpret_cast<const std::byte*>(before.head) + sizeof(layout::Head);
+  std::copy_n(from, old_attributes, reinterpret_cast<std::byte*>(&head) + sizeof(layout::Head));
+  head.attributes_nbytes = old_attributes;
+  if (keep_content && version > 1) {
+    std::copy(shape.dimensions.begin(), shape.dimensions.begin() + shape.ndim, head.dimensions);
+    std::copy_n(before.data, content_nbytes, block->data);
+  }
+  show(*block);
+  return block;
+}
+
+std::shared_ptr<Block> Entry::produce(std::uint64_t nbytes, std::uint32_t attributes_nbytes,
+                                      std::uint64_t version_before) {
+  Message message;
+  message.operation = Operation::produce;
+  message.index = index_;
+  message.generation = generation_.load();
+  message.nbytes = nbytes;
+  message.attributes_capacity = attributes_nbytes;
+  client::Answer answer = context_->state().connection->request(message);
+  CLARA_FASTIO_KILL_POINT("produce.offered");
+  const layout::Location& location = answer.message.location;
+  if (location.capacity < nbytes || location.attributes_capacity < attributes_nbytes) {
+    throw Error(Errc::layout, "the host offered too little memory");
+  }
+  const int descriptor = answer.fds.empty() ? -1 : answer.fds[0].get();
+  auto block = map_block(location, true, descriptor);
+  layout::Head& head = *block->head;
+  const Shape declared = declared_shape();
+  head.attributes_nbytes = 0;
+  head.generation = message.generation;
+  head.ndim = declared.ndim;
+  for (std::uint32_t i = 0; i < declared.ndim; ++i) {
+    head.dimensions[i] = std::max<std::int64_t>(declared.dimensions[i], 0);
+  }
+  // A new block shows as being written until its first commit, unless nothing was ever written.
+  head.version.store(version_before == 0 ? 0 : version_before | 1);
+  return block;
+}
+
+void Entry::show(const Block& block) {
+  CLARA_FASTIO_KILL_POINT("produce.mapped");
+  Message message;
+  message.operation = Operation::produced;
+  message.index = index_;
+  message.generation = generation_.load();
+  message.location = block.location;
+  context_->state().connection->request(message);
+  CLARA_FASTIO_KILL_POINT("produce.sealed");
+}
+
+void Entry::freeze(client::SegmentMap& segment) {
+  Context::State& state = context_->state();
+  Message message;
+  message.operation = Operation::open_segment;
+  message.location.segment = segment.segment;
+  const client::Answer answer = state.connection->request(message);
+  if (answer.fds.empty()) throw Error(Errc::layout, "the host sent no descriptor");
+  segment.map.freeze(answer.fds[0].get());
+  message.operation = Operation::freeze;
+  message.index = index_;
+  message.generation = generation_.load();
+  state.connection->request(message);
+}
+
+void Entry::read_shape(const Block& block, ElementType type, const Shape& declared,
+                       Shape& shape) {
+  const layout::Head& head = *block.head;
+  const std::uint32_t ndim = __atomic_load_n(&head.ndim, __ATOMIC_RELAXED);
+  bool is_sound = ndim == declared.ndim;
+  shape.ndim = is_sound ? ndim : 0;
+  for (std::uint32_t i = 0; i < shape.ndim; ++i) {
+    shape.dimensions[i] = __atomic_load_n(&head.dimensions[i], __ATOMIC_RELAXED);
+    is_sound = is_sound && shape.dimensions[i] >= 0 &&
+               (declared.dimensions[i] == kDynamic ||
+                declared.dimensions[i] == shape.dimensions[i]);
+  }
+  if (!is_sound || shape.nbytes(type) > block.location.capacity) {
+    throw Error(Errc::layout, "the head of the content holds a shape that cannot be");
+  }
+}
+
+Content Entry::read_content(const Block& block, ElementType type, bool is_variable,
+                            const Shape& declared) {
+  const layout::Head& head = *block.head;
+  Content content;
+  content.version = head.version.load();
+  content.committed_monotonic = head.committed_monotonic;
+  content.committed_realtime = head.committed_realtime;
+  const std::uint32_t attributes_nbytes =
+      __atomic_load_n(&head.attributes_nbytes, __ATOMIC_RELAXED);
+  if (attributes_nbytes > block.location.attributes_capacity) {
+    throw Error(Errc::layout, "the head of the content holds attributes that cannot be");
+  }
+  const auto* attributes = reinterpret_cast<const char*>(block.head) + sizeof(layout::Head);
+  content.attributes.assign(attributes, attributes_nbytes);
+  if (is_variable && content.version > 1) {
+    read_shape(block, type, declared, content.shape);
+  } else {
+    content.shape = declared;
+  }
+  return content;
+}
+
+}  // namespace clara_fastio

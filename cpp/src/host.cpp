@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "clara_fastio/host.hpp"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <utility>
+
+#include "clara_fastio/error.hpp"
+#include "clara_fastio/layout.hpp"
+#include "clara_fastio/names.hpp"
+#include "clara_fastio/protocol.hpp"
+#include "host/server.hpp"
+#include "posix/directory.hpp"
+#include "posix/fork_guard.hpp"
+#include "posix/socket.hpp"
+
+namespace clara_fastio {
+namespace {
+
+constexpr std::chrono::milliseconds kInfoTime{1000};
+
+std::string prefix() { return "clara-fastio/" + std::to_string(geteuid()) + "/"; }
+
+std::string digits(const std::string& name) {
+  char text[17];
+  std::snprintf(text, sizeof(text), "%016lx", layout::hash_of(name.data(), name.size()));
+  return text;
+}
+
+/// Where path sockets lie, for containers: empty when the environment names no folder.
+std::string socket_directory() {
+  const char* path = std::getenv("CLARA_FASTIO_DIR");
+  return path == nullptr ? std::string{} : std::string(path);
+}
+
+/// The name of the context behind a socket; empty when its host says nothing.
+std::string ask_name(int fd) {
+  if (posix::peer_credentials(fd).uid != geteuid()) return {};
+  protocol::Message message;
+  message.operation = protocol::Operation::info;
+  if (posix::send_message(fd, std::as_bytes(std::span(&message, 1))) != posix::IoResult::ok) {
+    return {};
+  }
+  if (!posix::wait_readable(fd, -1, kInfoTime)) return {};
+  const auto received = posix::receive_message(fd, std::as_writable_bytes(std::span(&message, 1)));
+  if (received.nbytes != sizeof(message) || message.status != protocol::kOk) return {};
+  return std::string(message.text_view());
+}
+
+}  // namespace
+
+struct Host::State {
+  std::uint64_t fork_generation = posix::fork_generation();
+  posix::UniqueFd name_lock;  ///< flock on the path socket's name
+  std::vector<int> listener_fds;
+  std::unique_ptr<host::Server> server;
+
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  /// Also when the constructor of `Host` fails: forked children would close what has a number next.
+  ~State() {
+    for (const int fd : listener_fds) posix::forget_in_children(fd);
+    if (name_lock) posix::forget_in_children(name_lock.get());
+  }
+};
+
+Host::Host(const HostOptions& options) : name_(options.name), state_(std::make_unique<State>()) {
+  check_name(name_, "context");
+  if (options.capacity == 0 || options.capacity > layout::kMaxEntries) {
+    throw Error(Errc::invalid_argument,
+                "the capacity of a context is 1 to 1048576 entries, not " +
+                    std::to_string(options.capacity));
+  }
+  std::vector<posix::UniqueFd> listeners;
+  try {
+    listeners.push_back(posix::listen_abstract(prefix() + digits(name_)));
+  } catch (const Error& error) {
+    if (error.code() != Errc::already_exists) throw;
+    throw Error(Errc::already_exists,
+                "a context named '" + name_ +
+                    "' is hosted by another process of this user; open it, or choose another name");
+  }
+  if (const std::string path = socket_directory(); !path.empty()) {
+    const posix::UniqueFd directory = posix::open_private_directory(path);
+    auto lock = posix::try_lock_file(directory.get(), digits(name_) + ".lock");
+    if (!lock) {
+      throw Error(Errc::already_exists,
+                  "a context named '" + name_ + "' is hosted already in " + path);
+    }
+    state_->name_lock = std::move(*lock);
+    // Shared with a forked child, the lock would outlive this process.
+    posix::close_in_children(state_->name_lock.get());
+    // Whoever holds the lock owns the name: what lies there was left by a host that died.
+    ::unlinkat(directory.get(), digits(name_).c_str(), 0);
+    listeners.push_back(posix::listen_path(directory.get(), digits(name_)));
+  }
+  for (const posix::UniqueFd& fd : listeners) {
+    // A forked child would keep the name taken after this process has died.
+    posix::close_in_children(fd.get());
+    state_->listener_fds.push_back(fd.get());
+  }
+  state_->server = std::make_unique<host::Server>(
+      host::Server::Options{name_, options.capacity, options.memory_limit, options.pool_limit},
+      std::move(listeners));
+}
+
+Host::~Host() {
+  if (state_->fork_generation != posix::fork_generation()) {
+    // The threads are the parent's; there is nothing to stop here.
+    (void)state_.release();
+    return;
+  }
+  state_->server->stop();
+}
+
+int Host::connect(const std::string& role) {
+  auto [mine, theirs] = posix::seqpacket_pair();
+  state_->server->adopt(std::move(mine), role);
+  return theirs.release();
+}
+
+std::vector<std::string> Host::list() {
+  std::vector<std::string> names;
+  for (const std::string& address : posix::list_abstract(prefix())) {
+    try {
+      const posix::UniqueFd fd = posix::connect_abstract(address);
+      if (std::string name = ask_name(fd.get()); !name.empty()) names.push_back(std::move(name));
+    } catch (const Error&) {
+      // It ended between the listing and the question.
+    }
+  }
+  return names;
+}
+
+int Host::find(const std::string& name) {
+  check_name(name, "context");
+  try {
+    if (const std::string path = socket_directory(); !path.empty()) {
+      const posix::UniqueFd directory = posix::open_private_directory(path);
+      return posix::connect_path(directory.get(), digits(name)).release();
+    }
+    return posix::connect_abstract(prefix() + digits(name)).release();
+  } catch (const Error& error) {
+    if (error.code() != Errc::not_found) throw;
+    throw Error(Errc::not_found, "no process of this user hosts a context named '" + name +
+                                     "' on this machine; is its host running?");
+  }
+}
+
+}  // namespace clara_fastio

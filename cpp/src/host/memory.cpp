@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "clara_fastio/error.hpp"
+#include "host/server.hpp"
+#include "kill_points.hpp"
+#include "posix/memfd.hpp"
+
+namespace clara_fastio::host {
+namespace {
+
+using layout::EntryKind;
+using layout::EntryState;
+using layout::Location;
+
+constexpr std::uint64_t kMaxCapacity = 1ull << 47;  // What a process can address.
+
+protocol::Message answer_to(const protocol::Message& request) {
+  protocol::Message message;
+  message.serial = request.serial;
+  message.operation = request.operation;
+  return message;
+}
+
+}  // namespace
+
+void Server::on_create(Client& client, const Message& request) {
+  if (request.nbytes == 0) {
+    throw Error(Errc::invalid_argument, "an allocation has at least one byte");
+  }
+  request_memory(client, request, EntryKind::allocation, request.nbytes, false);
+}
+
+void Server::on_produce(Client& client, const Message& request) {
+  const layout::EntryRecord& record = checked(request);
+  require_producer(client, record);
+  abandon_offer(client);  // One that was never answered by `produced` would be lost.
+  const bool own_segment = (record.flags & layout::kFrozenOnCommit) != 0;
+  if (!own_segment) {
+    if (const auto warm = take_warm(client.slot, request)) {
+      return offer_memory(client, request, *warm);
+    }
+  }
+  request_memory(client, request, EntryKind::variable, request.nbytes, own_segment);
+}
+
+/// Throws unless the client may write the variable now.
+void Server::require_producer(const Client& client, const layout::EntryRecord& record) {
+  const std::string name(record.name, record.name_nbytes);
+  if (record.kind != EntryKind::variable || record.state != EntryState::live) {
+    throw Error(Errc::freed, "the variable '" + name + "' was freed");
+  }
+  if ((record.flags & layout::kBoundToRole) != 0 &&
+      record.role_hash != layout::hash_of(client.role.data(), client.role.size())) {
+    throw Error(Errc::read_only, "the variable '" + name +
+                                     "' is an output of another operator; this process may read "
+                                     "it only");
+  }
+  if ((record.flags & layout::kFrozen) != 0) {
+    throw Error(Errc::read_only, "the variable '" + name + "' is sealed for good");
+  }
+  if (record.producer != layout::kNone && record.producer != client.slot) {
+    const Client* other = client_of_slot(record.producer);
+    throw Error(Errc::read_only,
+                "the variable '" + name + "' is produced by process " +
+                    std::to_string(other == nullptr ? 0 : other->pid) + ", which is alive");
+  }
+}
+
+void Server::request_memory(Client& client, const Message& request, EntryKind kind,
+                            std::uint64_t capacity, bool own_segment) {
+  if (capacity > kMaxCapacity) {
+    throw Error(Errc::out_of_memory,
+                std::to_string(capacity) + " bytes requested; a process can address 128 TiB",
+                capacity, kMaxCapacity);
+  }
+  const BlockSize size = BlockSize::of(
+      capacity, std::min(request.attributes_capacity, layout::kMaxAttributeBytes), own_segment);
+  if (size.shares_arena) {
+    if (const auto block = segments_.take_block(client.slot, kind, size)) {
+      return offer_memory(client, request, *block);
+    }
+  }
+  const std::uint64_t nbytes = size.shares_arena ? layout::kArenaBytes : size.nbytes;
+  std::uint64_t in_use = segments_.reserved_bytes() + reserving_;
+  if (options_.memory_limit != 0 && in_use + nbytes > options_.memory_limit) {
+    sweep(/*keep_warm=*/false);  // Rather cold than refused.
+    in_use = segments_.reserved_bytes() + reserving_;
+  }
+  if (options_.memory_limit != 0 && in_use + nbytes > options_.memory_limit) {
+    const std::uint64_t left =
+        options_.memory_limit > in_use ? options_.memory_limit - in_use : 0;
+    throw Error(Errc::out_of_memory,
+                std::to_string(capacity) + " bytes requested, " + std::to_string(left) +
+                    " left under the memory limit of the context '" + options_.name + "' (" +
+                    std::to_string(options_.memory_limit) + " bytes); free something or raise it",
+                capacity, left);
+  }
+  client.pending = Pending{++last_ticket_, request, nbytes};
+  client.last_sign = std::chrono::steady_clock::now();
+  tickets_.emplace(last_ticket_, Ticket{client.id, nbytes});
+  reserving_ += nbytes;
+  workers_.reserve(last_ticket_, nbytes);
+}
+
+void Server::finish_reservations() {
+  for (Reservation& done : workers_.finished()) {
+    const Ticket ticket = tickets_.at(done.ticket);
+    tickets_.erase(done.ticket);
+    reserving_ -= ticket.nbytes;
+    const auto found = clients_.find(ticket.client);
+    Client* client = found == clients_.end() ? nullptr : found->second.get();
+    if (client == nullptr || !client->pending) {  // The asker is gone.
+      if (done.fd) workers_.close(std::move(done.fd));
+      continue;
+    }
+    const Pending pending = *client->pending;
+    // None of them may keep the others from their answer.
+    try {
+      try {
+        finish_reservation(*client, done);
+      } catch (const Error& error) {
+        if (done.fd) workers_.close(std::move(done.fd));
+        fail(*client, pending.request, error);
+      }
+    } catch (const std::exception&) {
+      client->is_lost = true;
+    }
+  }
+}
+
+void Server::finish_reservation(Client& client, Reservation& done) {
+  const Pending pending = *client.pending;
+  client.pending.reset();
+  if (done.failure) std::rethrow_exception(done.failure);
+  CLARA_FASTIO_KILL_POINT("host.memory.reserved");
+  const auto kind = pending.request.operation == protocol::Operation::create
+                        ? EntryKind::allocation
+                        : EntryKind::variable;
+  bool own_segment = false;
+  if (kind == EntryKind::variable) {
+    own_segment = (checked(pending.request).flags & layout::kFrozenOnCommit) != 0;
+  }
+  const BlockSize size = BlockSize::of(
+      pending.request.nbytes,
+      std::min(pending.request.attributes_capacity, layout::kMaxAttributeBytes), own_segment);
+  Segment& segment = segments_.add(std::move(done.fd), pending.nbytes, kind, client.slot,
+                                   size.shares_arena);
+  const Location location = size.shares_arena
+                                ? *segments_.take_block(client.slot, kind, size)
+                                : segments_.whole(segment, size);
+  offer_memory(client, pending.request, location);
+}
+
+void Server::offer_memory(Client& client, const Message& request, const Location& location) {
+  Message message = answer_to(request);
+  message.location = location;
+  if (request.operation == protocol::Operation::create) {
+    std::uint32_t index = layout::kNone;
+    try {
+      index = take_record();
+    } catch (const Error&) {
+      release_block(location);
+      throw;
+    }
+    directory_.write(index, [&](layout::EntryRecord& record) {
+      record.state = EntryState::unpublished;
+      record.kind = EntryKind::allocation;
+      record.element_type = ElementType::uint8;
+      record.generation = directory_.next_generation();
+      record.order = layout::Order::row_major;
+      record.flags = 0;
+      record.producer = client.slot;
+      record.role_hash = 0;
+      record.location = location;
+      record.ndim = 1;
+      record.dimensions[0] = static_cast<std::int64_t>(request.nbytes);
+      record.name_nbytes = 0;
+    });
+    message.index = index;
+    message.generation = directory_.record(index).generation;
+  } else {
+    client.offer = Offer{request.index, request.generation, location};
+    message.index = request.index;
+    message.generation = request.generation;
+  }
+  Segment& segment = *segments_.find(location.segment);
+  if (segment.mappers.test(client.slot)) return answer(client, message);
+  segment.mappers.set(client.slot);
+  message.flags = 1;  // A descriptor comes with it.
+  answer(client, message, {segment.fd.get()});
+}
+
+void Server::on_produced(Client& client, const Message& request) {
+  if (!client.offer || client.offer->index != request.index ||
+      client.offer->generation != request.generation) {
+    throw Error(Errc::invalid_argument, "no memory was offered for this variable");
+  }
+  const Offer offer = *client.offer;
+  try {
+    // Since the offer was made, another process may have become the producer.
+    require_producer(client, checked(request));
+    Segment* segment = segments_.find(offer.location.segment);
+    if (segment == nullptr) throw Error(Errc::freed, "the memory is gone");
+    CLARA_FASTIO_KILL_POINT("host.produced.before_seal");
+    if (!segment->is_sealed) {
+      posix::seal_future_write(segment->fd.get());
+      segment->is_sealed = true;
+    }
+  } catch (const Error&) {
+    abandon_offer(client);
+    throw;
+  }
+  CLARA_FASTIO_KILL_POINT("host.produced.sealed");
+  client.offer.reset();
+  const layout::EntryRecord& record = checked(request);
+  const Location before = record.location;
+  directory_.write(request.index, [&](layout::EntryRecord& target) {
+    target.location = offer.location;
+    target.producer = client.slot;
+    target.flags &= ~std::uint32_t{layout::kProducerDied};
+  });
+  CLARA_FASTIO_KILL_POINT("host.produced.shown");
+  if (before.segment != 0) replaced_.emplace(request.index, before);
+  Message message = answer_to(request);
+  answer(client, message);
+}
+
+void Server::abandon_offer(Client& client) {
+  if (!client.offer) return;
+  release_block(client.offer->location);
+  client.offer.reset();
+}
+
+void Server::on_open_segment(Client& client, const Message& request) {
+  Segment* segment = segments_.find(request.location.segment);
+  if (segment == nullptr) throw Error(Errc::freed, "the memory was freed");
+  // Before the seal only its producer may have it, whose first map may have failed.
+  const bool is_unsealed = segment->kind == EntryKind::variable && !segment->is_sealed;
+  if (is_unsealed && segment->producer != client.slot) {
+    throw Error(Errc::not_ready, "the memory is not shown yet");
+  }
+  segment->mappers.set(client.slot);
+  Message message = answer_to(request);
+  message.location.segment = segment->id;
+  message.location.segment_nbytes = segment->nbytes;
+  message.flags = 1;
+  if (segment->kind == EntryKind::allocation || is_unsealed) {
+    return answer(client, message, {segment->fd.get()});
+  }
+  const posix::UniqueFd read_only = posix::reopen_read_only(segment->fd.get());
+  answer(client, message, {read_only.get()});
+}
+
+void Server::on_freeze(Client& client, const Message& request) {
+  const layout::EntryRecord& record = checked(request);
+  Segment* segment = segments_.find(record.location.segment);
+  if (record.producer != client.slot || segment == nullptr || segment->is_arena ||
+      (record.flags & layout::kFrozenOnCommit) == 0) {
+    throw Error(Errc::read_only, "only the producer of a variable declared sealed may seal it");
+  }
+  posix::seal_write(segment->fd.get());
+  directory_.write(request.index,
+                   [](layout::EntryRecord& target) { target.flags |= layout::kFrozen; });
+  Message message = answer_to(request);
+  answer(client, message);
+}
+
+std::optional<Location> Server::take_warm(std::uint32_t producer, const Message& request) {
+  const std::uint64_t capacity = request.nbytes;
+  // The last one freed is the one whose pages are still in the caches.
+  for (auto at = doomed_.rbegin(); at != doomed_.rend(); ++at) {
+    const layout::EntryRecord& record = directory_.record(*at);
+    if (record.kind != EntryKind::variable || record.producer != producer) continue;
+    if (record.location.capacity < capacity || record.location.capacity / 2 > capacity) continue;
+    if (record.location.attributes_capacity < request.attributes_capacity) continue;
+    if ((record.flags & layout::kFrozenOnCommit) != 0 || directory_.is_referenced(*at)) continue;
+    const Location location = record.location;
+    const std::uint32_t index = *at;
+    doomed_.erase(std::next(at).base());
+    directory_.write(index, [](layout::EntryRecord& target) { target.location = {}; });
+    reclaim(index);
+    return location;
+  }
+  return std::nullopt;
+}
+
+void Server::release_block(const Location& location) {
+  if (location.segment == 0) return;
+  if (segments_.give_back(location)) retire(location.segment);
+}
+
+void Server::retire(std::uint64_t segment_id) {
+  Segment* segment = segments_.find(segment_id);
+  if (segment == nullptr) return;
+  for (auto& [id, client] : clients_) {
+    if (client->slot != layout::kNone && segment->mappers.test(client->slot)) {
+      notify(*client, {protocol::Operation::notice_retire, layout::kNone, 0, segment_id});
+    }
+  }
+  workers_.close(std::move(segment->fd));
+  segments_.remove(segment_id);
+}
+
+}  // namespace clara_fastio::host

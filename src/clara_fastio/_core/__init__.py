@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compiled core; its public names are those of `clara_fastio`."""
+
+from __future__ import annotations
+
+from clara_fastio._core.allocation import Allocation
+from clara_fastio._core.context import Context, create_context, list_contexts, open_context
+from clara_fastio._core.mapping import Mapping, set_debug
+from clara_fastio._core.variable import Variable
+
+__all__ = [
+    "Allocation",
+    "Context",
+    "Mapping",
+    "Variable",
+    "create_context",
+    "list_contexts",
+    "open_context",
+    "set_debug",
+]

@@ -1,0 +1,601 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The directory of the shared memory of one job."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libcpp cimport bool
+from libcpp.memory cimport shared_ptr
+from libcpp.string cimport string
+from libcpp.vector cimport vector
+
+from clara_fastio._core.allocation cimport Allocation, wrap
+from clara_fastio._core.array cimport element_number, element_type_of, shape_of
+from clara_fastio._core.libfastio cimport (
+    CContext,
+    CDeclaration,
+    CElementType,
+    CEntry,
+    CEntryInfo,
+    CEntryKind,
+    CEntryState,
+    CHost,
+    CHostOptions,
+    COrder,
+    CProcessInfo,
+    CShape,
+    kFrozen,
+    kProducerDied,
+    nanoseconds,
+)
+from clara_fastio._core.mapping cimport Deadline, wait_time
+from clara_fastio._core.variable cimport Variable
+
+import atexit
+import os
+import sys
+import time
+import warnings
+import weakref
+
+from clara_fastio._core import arguments
+from clara_fastio.errors import (
+    AlreadyExistsError,
+    ClosedError,
+    ElementTypeError,
+    NotFoundError,
+    ReadOnlyError,
+    ShapeError,
+)
+from clara_fastio.types import EntryInfo, ProcessInfo
+
+# By the address of the core's object, so that opening a context twice gives the same object.
+_contexts = weakref.WeakValueDictionary()
+# By the text of the environment: the descriptor that it names can be used once.
+cdef dict _inherited = {}
+cdef dict _STATES = {
+    <int> CEntryState.unpublished: "unpublished",
+    <int> CEntryState.live: "live",
+    <int> CEntryState.doomed: "freed",
+}
+
+
+@atexit.register
+def _close_all():
+    for context in list(_contexts.values()):
+        context.close()
+
+
+def create_context(name=None, *, capacity=131072, memory_limit=None):
+    """Host a context in this process.
+
+    Parameters
+    ----------
+    name
+        1 to 255 bytes of UTF-8, by which other processes of this user open it; None makes one up.
+    capacity
+        How many allocations and variables it can hold, at most 1048576.
+    memory_limit
+        Bytes that all of them may take together; None is as much as the machine gives.
+
+    Returns
+    -------
+    Context
+        Ends, for everybody, when it is closed.
+
+    Raises
+    ------
+    AlreadyExistsError
+        Another context of this user has the name.
+    OutOfMemoryError
+        Not even the tables fit.
+    """
+    cdef CHostOptions options
+    if name is None:
+        name = f"anonymous-{os.urandom(8).hex()}"
+    options.name = arguments.text(name, "the name of a context")
+    options.capacity = arguments.integer(capacity, "the capacity of a context", 1, 1 << 20)
+    if memory_limit is not None:
+        options.memory_limit = arguments.integer(memory_limit, "a memory limit", 1, 2**63 - 1)
+    cdef shared_ptr[CContext] context
+    with nogil:
+        context = CContext.host(options)
+    return _context_of(context)
+
+
+def open_context(name=None, *, socket=None, timeout=0):
+    """Open a context that a process of this user hosts.
+
+    Opening one that is open here gives the same object.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    socket
+        In place of a name, a descriptor from `Context.connection` that this process inherited; it
+        belongs to the context from now on. With neither, the environment variable
+        ``CLARA_FASTIO_SOCKET`` says ``fd:N`` or ``path:FILE``.
+    timeout
+        Seconds to wait for somebody to host the name; None waits for ever.
+
+    Returns
+    -------
+    Context
+        The pre-allocated outputs of its role have their memory.
+
+    Raises
+    ------
+    NotFoundError
+        Nobody hosts it, or there is neither a name nor a variable.
+    VersionMismatchError
+        The host speaks another version of the protocol.
+    HostUnresponsiveError
+        The host did not answer within ten seconds.
+    """
+    if name is not None and socket is not None:
+        raise TypeError("a context is opened by name or by socket, not by both")
+    if socket is not None:
+        return _open_socket(arguments.integer(socket, "a socket", 0, 2**31 - 1))
+    if name is None:
+        return _open_environment(os.environ.get("CLARA_FASTIO_SOCKET", ""))
+    cdef string text = arguments.text(name, "the name of a context")
+    cdef Deadline deadline = Deadline(wait_time(timeout))
+    cdef shared_ptr[CContext] context
+    while True:
+        try:
+            with nogil:
+                context = CContext.open(text)
+            return _context_of(context)
+        except NotFoundError:
+            # A name on this machine has no event to wait for.
+            if deadline.next_slice() == 0:
+                raise
+            time.sleep(0.01)
+
+
+def list_contexts():
+    """Name the contexts that this user hosts on this machine.
+
+    Returns
+    -------
+    list of str
+        Sorted.
+    """
+    cdef vector[string] names
+    with nogil:
+        names = CHost.list()
+    return sorted([(<bytes> name).decode(errors="replace") for name in names])
+
+
+cdef object _open_environment(str place):
+    known = _inherited.get(place)
+    if known is not None:
+        context = known()
+        if context is None or context.closed:
+            raise NotFoundError(f"the context of CLARA_FASTIO_SOCKET={place} was closed here")
+        return context
+    kind, _, value = place.partition(":")
+    if kind == "fd" and value.isdecimal():
+        context = _open_socket(arguments.integer(int(value), "a socket", 0, 2**31 - 1))
+    elif kind == "path" and value:
+        context = _open_path(value)
+    elif not place:
+        raise NotFoundError(
+            "there is no context to open: give a name, or set CLARA_FASTIO_SOCKET as a runner does"
+        )
+    else:
+        raise ValueError(f"CLARA_FASTIO_SOCKET is fd:N or path:FILE; found {place!r}")
+    _inherited[place] = weakref.ref(context)
+    return context
+
+
+cdef object _open_path(str path):
+    from socket import AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socket
+
+    with socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC) as connection:
+        try:
+            connection.connect(path)
+        except OSError as error:
+            raise NotFoundError(f"no context is hosted at {path}: {error}") from error
+        return _open_socket(connection.detach())
+
+
+cdef object _open_socket(int descriptor):
+    cdef shared_ptr[CContext] context
+    with nogil:
+        context = CContext.open_socket(descriptor)
+        context.get().allocate_outputs()
+    return _context_of(context)
+
+
+cdef object _context_of(shared_ptr[CContext]& context):
+    known = _contexts.get(<size_t> context.get())
+    if known is not None:
+        return known
+    cdef Context made = Context.__new__(Context)
+    made._context = context
+    made._name = (<bytes> context.get().name()).decode(errors="replace")
+    made._role = (<bytes> context.get().role()).decode(errors="replace")
+    made._is_host = context.get().is_host()
+    frame = sys._getframe(0)
+    made._site = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    _contexts[<size_t> context.get()] = made
+    return made
+
+
+cdef class Context:
+    """The shared memory of one job, made by `create_context` and `open_context`.
+
+    A directory: ``context[name]`` finds a variable or allocation, ``name in context`` asks for
+    one, iteration gives the names. As a context manager it closes itself.
+
+    Notes
+    -----
+    One process hosts it. When that one ends, maps and arrays stay valid and everything else raises
+    `HostDiedError`. In a forked child everything raises `ForkedContextError`.
+    """
+
+    def __init__(self):
+        raise TypeError("use create_context() or open_context()")
+
+    def __del__(self):
+        if self.closed or self._context.get().is_foreign() or sys.is_finalizing():
+            return
+        try:
+            warnings.warn(
+                f"{self!r}, opened at {self._site}, was dropped without close()",
+                ResourceWarning, stacklevel=1
+            )
+        finally:
+            self.close()
+
+    def __dealloc__(self):
+        with nogil:
+            self._context.reset()
+
+    @property
+    def name(self):
+        """Its name."""
+        return self._name
+
+    @property
+    def role(self):
+        """What this process is in it: the name of an operator, or empty."""
+        return self._role
+
+    @property
+    def is_host(self):
+        """Whether this process hosts it."""
+        return self._is_host
+
+    @property
+    def closed(self):
+        """Whether it was closed in this process."""
+        return self._context.get() == NULL or self._context.get().is_closed()
+
+    def close(self):
+        """End this process's part in it, and as host the context; closing twice is fine.
+
+        Waits for nobody. Maps and arrays that exist stay valid.
+        """
+        cdef shared_ptr[CContext] context
+        context.swap(self._context)  # One thread has it then.
+        if context.get() == NULL:
+            return
+        _contexts.pop(<size_t> context.get(), None)
+        with nogil:
+            context.get().close()
+            context.reset()  # With its last entry the tables go as well.
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        self.close()
+
+    def declare(self, name, shape, dtype, *, order="C", producer=None, sealed=False):
+        """Make a variable that another process is going to produce.
+
+        Parameters
+        ----------
+        name
+            1 to 255 bytes of UTF-8.
+        shape
+            A size for each dimension, outermost first; None, -1 or 0 where it is known at run
+            time only.
+        dtype
+            A name, a short alias such as ``"f32"``, or a numpy dtype.
+        order
+            ``"C"`` for row-major arrays, ``"F"`` for column-major ones.
+        producer
+            The role of the only process that may write it, as given to `connection`; None leaves
+            it to whoever comes first.
+        sealed
+            Whether the first write is the last, for its producer as well.
+
+        Returns
+        -------
+        Variable
+            Has no memory yet. If its shape is fixed, it gets it when its producer opens the
+            context.
+
+        Raises
+        ------
+        AlreadyExistsError
+            The name is taken.
+        ReadOnlyError
+            Only the host declares for others.
+        """
+        if not self.is_host:
+            raise ReadOnlyError("only the host of a context declares for others; use variable()")
+        cdef CDeclaration declaration = _declaration(name, shape, dtype, order, sealed)
+        if producer is not None:
+            declaration.producer_role = arguments.text(producer, "a role")
+        cdef bool is_new = False
+        cdef shared_ptr[CContext] context = self._held()
+        cdef shared_ptr[CEntry] entry
+        with nogil:
+            entry = context.get().declare(declaration, is_new)
+        if not is_new:
+            raise AlreadyExistsError(f"{self._wrap(entry)!r} exists in this context already")
+        return self._wrap(entry)
+
+    def variable(self, name, *, shape=(), dtype="uint8", order="C", sealed=False):
+        """Make a variable, or open the one that was declared in the same way.
+
+        Parameters
+        ----------
+        name, shape, dtype, order, sealed
+            As in `declare`.
+
+        Returns
+        -------
+        Variable
+            Produced by who writes it first. A new one with a fixed shape has its memory.
+
+        Raises
+        ------
+        ShapeError, ElementTypeError
+            It was declared differently.
+        AlreadyExistsError
+            The name is that of an allocation, or `sealed` differs.
+        """
+        cdef CDeclaration declaration = _declaration(name, shape, dtype, order, sealed)
+        cdef bool is_new = False
+        cdef shared_ptr[CContext] context = self._held()
+        cdef shared_ptr[CEntry] entry
+        with nogil:
+            entry = context.get().declare(declaration, is_new)
+            if is_new and not declaration.shape.is_dynamic():
+                entry.get().allocate()
+        found = self._wrap(entry)
+        if not is_new:
+            _compare(found, entry.get(), declaration)
+        return found
+
+    def __getitem__(self, name):
+        found = self._find(name)
+        if found is None:
+            raise NotFoundError(f"the context {self.name!r} has nothing named {name!r}")
+        return found
+
+    def __contains__(self, name):
+        return self._find(name) is not None
+
+    def __iter__(self):
+        return iter([entry.name for entry in self.entries() if entry.state == "live"])
+
+    def __len__(self):
+        return self._held().get().size()
+
+    def create(self, nbytes, *, zero=False):
+        """Make private memory, recycled where some fits.
+
+        Parameters
+        ----------
+        nbytes
+            Bytes, at least one.
+        zero
+            Whether the memory has to be zero; what is recycled holds what it held.
+
+        Returns
+        -------
+        Allocation
+            Reached by nobody else until it is published.
+
+        Raises
+        ------
+        OutOfMemoryError
+            A limit is reached; the message names it.
+        """
+        cdef uint64_t wanted = arguments.integer(nbytes, "the size of an allocation", 1, 2**63 - 1)
+        cdef bool is_zeroed = zero
+        cdef shared_ptr[CContext] context = self._held()
+        cdef shared_ptr[CEntry] entry
+        with nogil:
+            entry = context.get().create(wanted, is_zeroed)
+        return self._wrap(entry)
+
+    def get(self, name, *, timeout=0):
+        """Find an allocation, and wait for it to be published.
+
+        Parameters
+        ----------
+        name
+            As it was published.
+        timeout
+            Seconds; 0 does not wait, None waits for ever.
+
+        Returns
+        -------
+        Allocation
+            A variable, if that is what the name stands for.
+
+        Raises
+        ------
+        NotFoundError
+            Nothing of that name was there in time.
+        """
+        cdef Deadline deadline = Deadline(wait_time(timeout))
+        cdef shared_ptr[CContext] context = self._held()
+        cdef uint32_t event
+        cdef int64_t length = 0
+        while True:
+            event = context.get().names_event()  # Before the look: what comes later changes it.
+            found = self._find(name)
+            if found is not None:
+                return found
+            length = deadline.next_slice()
+            if length == 0:
+                raise NotFoundError(
+                    f"nothing was published as {name!r} in the context {self.name!r}"
+                    + (" in time" if deadline.is_wait else "; wait with a timeout")
+                )
+            with nogil:
+                context.get().wait_for_names(event, nanoseconds(length))
+
+    def connection(self, role):
+        """Make a connection for another process, which needs no name then.
+
+        Pass the descriptor to it with ``pass_fds``, tell it by ``CLARA_FASTIO_SOCKET=fd:N``, and
+        close it here.
+
+        Parameters
+        ----------
+        role
+            What that process is: the `producer` of declarations.
+
+        Returns
+        -------
+        int
+            A descriptor, closed on exec, that the caller owns.
+
+        Raises
+        ------
+        ReadOnlyError
+            This process is not the host.
+        """
+        cdef string text = arguments.text(role, "a role")
+        cdef shared_ptr[CContext] context = self._held()
+        cdef int descriptor
+        with nogil:
+            descriptor = context.get().connect(text)
+        return descriptor
+
+    def entries(self):
+        """List what is in it now, for people.
+
+        Returns
+        -------
+        list of EntryInfo
+            In no order.
+        """
+        cdef shared_ptr[CContext] context = self._held()
+        cdef vector[CEntryInfo] infos
+        with nogil:
+            infos = context.get().entries()
+        producers = {process.slot: process.role or f"pid {process.pid}" for process in self.processes()}
+        return [_entry_info(info, producers) for info in infos]
+
+    def processes(self):
+        """List the processes that have it open now, for people.
+
+        Returns
+        -------
+        list of ProcessInfo
+            By slot.
+        """
+        cdef shared_ptr[CContext] context = self._held()
+        cdef vector[CProcessInfo] infos
+        with nogil:
+            infos = context.get().processes()
+        return [_process_info(info) for info in infos]
+
+    def __repr__(self):
+        what = "closed" if self.closed else "hosted here" if self.is_host else "open"
+        return f"<Context {self.name!r}, {what}>"
+
+    cdef shared_ptr[CContext] _held(self) except *:
+        if self._context.get() == NULL:
+            raise ClosedError(f"the context {self._name!r} was closed in this process")
+        return self._context
+
+    cdef object _wrap(self, shared_ptr[CEntry]& entry):
+        made = Variable if entry.get().is_variable() else Allocation
+        return wrap(made.__new__(made), entry, self)
+
+    cdef object _find(self, object name):
+        cdef string text = arguments.text(name, "a name in a context")
+        cdef shared_ptr[CContext] context = self._held()
+        cdef shared_ptr[CEntry] entry
+        with nogil:
+            entry = context.get().find(text)
+        return self._wrap(entry) if entry else None
+
+
+cdef CDeclaration _declaration(
+    object name, object shape, object dtype, object order, bint is_sealed
+) except *:
+    cdef CDeclaration declaration
+    declaration.name = arguments.text(name, "the name of a variable")
+    declaration.shape = CShape.of(arguments.dimensions(shape, declared=True))
+    declaration.element_type = <CElementType> element_number(dtype)
+    declaration.order = (
+        COrder.column_major if arguments.order(order) else COrder.row_major
+    )
+    declaration.is_sealed = is_sealed
+    if not declaration.shape.is_dynamic():
+        declaration.shape.nbytes(declaration.element_type)  # Raises when it overflows.
+    return declaration
+
+
+cdef int _compare(object found, CEntry* entry, const CDeclaration& wanted) except -1:
+    """Raise unless a variable is what somebody else declared it to be."""
+    if not entry.is_variable():
+        raise AlreadyExistsError(f"the name is taken by an allocation, {found!r}")
+    if entry.element_type() != wanted.element_type:
+        raise ElementTypeError(
+            f"{found.name!r} was declared with element type {found.element_type}, "
+            f"not {element_type_of(wanted.element_type)}"
+        )
+    if not entry.declared_shape() == wanted.shape:
+        raise ShapeError(
+            f"{found.name!r} was declared with shape {found.declared_shape}, "
+            f"not {shape_of(wanted.shape)}"
+        )
+    if entry.order() != wanted.order:
+        raise ShapeError(f"{found.name!r} was declared with order {found.order!r}, not the other")
+    if entry.is_sealed() != wanted.is_sealed:
+        raise AlreadyExistsError(
+            f"{found.name!r} was declared with sealed={entry.is_sealed()}, not {wanted.is_sealed}"
+        )
+    return 0
+
+
+cdef object _entry_info(const CEntryInfo& info, dict producers):
+    return EntryInfo(
+        name=(<bytes> info.name).decode(errors="replace") or None,
+        kind="variable" if info.kind == CEntryKind.variable else "allocation",
+        dtype=element_type_of(info.element_type),
+        shape=shape_of(info.shape),
+        declared_shape=shape_of(info.declared),
+        order="F" if info.order == COrder.column_major else "C",
+        nbytes=info.capacity,
+        version=info.version,
+        state=_STATES[<int> info.state],
+        producer=producers.get(info.producer),
+        is_frozen=(info.flags & kFrozen) != 0,
+        is_orphaned=(info.flags & kProducerDied) != 0,
+        writer=None if info.writer < 0 else info.writer,
+        readers=tuple(info.readers),
+        holders=tuple(info.references),
+    )
+
+
+cdef object _process_info(const CProcessInfo& info):
+    return ProcessInfo(
+        slot=info.slot,
+        pid=info.pid,
+        role=(<bytes> info.role).decode(errors="replace"),
+        state="quarantined" if info.is_quarantined else "live",
+        age=max(0.0, (time.monotonic_ns() - <int64_t> info.since) / 1e9),
+    )

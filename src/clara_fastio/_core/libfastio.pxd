@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the C++ headers declare, one block for each, in their order of dependency.
+
+from libc.stddef cimport size_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libcpp cimport bool
+from libcpp.memory cimport shared_ptr
+from libcpp.string cimport string
+from libcpp.vector cimport vector
+
+
+cdef extern from "translate.hpp" namespace "clara_fastio" nogil:
+    void translate_exception() noexcept
+
+
+cdef extern from "<chrono>" namespace "std::chrono" nogil:
+    cdef cppclass nanoseconds:
+        nanoseconds() noexcept
+        nanoseconds(int64_t) noexcept
+
+
+cdef extern from "clara_fastio/element_type.hpp" namespace "clara_fastio" nogil:
+    cdef enum class CElementType "clara_fastio::ElementType"(uint32_t):
+        none
+        uint8
+        bfloat16
+
+    uint32_t itemsize(CElementType) noexcept
+
+
+cdef extern from "clara_fastio/shape.hpp" namespace "clara_fastio" nogil:
+    cdef cppclass CDimensions "std::array<std::int64_t, clara_fastio::kMaxDimensions>":
+        int64_t& operator[](size_t) noexcept
+        const int64_t* data() noexcept
+
+    cdef cppclass CShape "clara_fastio::Shape":
+        uint32_t ndim
+        CDimensions dimensions
+
+        CShape() noexcept
+        @staticmethod
+        CShape of(const vector[int64_t]&) except +translate_exception
+        bool is_dynamic() noexcept
+        uint64_t nbytes(CElementType) except +translate_exception
+        bool operator==(const CShape&) noexcept
+
+
+cdef extern from "clara_fastio/layout.hpp" namespace "clara_fastio::layout" nogil:
+    cdef enum class CEntryKind "clara_fastio::layout::EntryKind"(uint32_t):
+        variable
+
+    cdef enum class CEntryState "clara_fastio::layout::EntryState"(uint32_t):
+        free
+        unpublished
+        live
+        doomed
+
+    cdef enum class COrder "clara_fastio::layout::Order"(uint32_t):
+        row_major
+        column_major
+
+    cdef enum CEntryFlags "clara_fastio::layout::EntryFlags":
+        kFrozen
+        kProducerDied
+
+
+cdef extern from "clara_fastio/entry.hpp" namespace "clara_fastio" nogil:
+    cdef cppclass CBlock "clara_fastio::Block":
+        pass
+
+    cdef cppclass CEntry "clara_fastio::Entry":
+        CContext& context() noexcept
+        bool is_variable() noexcept
+        bool is_published() noexcept
+        COrder order() noexcept
+        bool is_sealed() noexcept
+        string name() except +translate_exception
+        CElementType element_type() except +translate_exception
+        CShape declared_shape() except +translate_exception
+
+        void describe(CElementType, const CShape&) except +translate_exception
+        void publish(const string&) except +translate_exception
+        void free() except +translate_exception
+
+        CShape shape() except +translate_exception
+        void update_shape(const CShape&) except +translate_exception
+        void allocate() except +translate_exception
+        bool is_allocated() except +translate_exception
+        bool may_write() except +translate_exception
+        uint64_t version() except +translate_exception
+        bool wait_for_version(uint64_t, nanoseconds) except +translate_exception
+        string attributes() except +translate_exception
+        void set_attributes(const string&) except +translate_exception
+
+        void check() except +translate_exception
+
+
+cdef extern from "clara_fastio/mapping.hpp" namespace "clara_fastio" nogil:
+    cdef enum class CAccessMode "clara_fastio::AccessMode"(uint32_t):
+        read
+        write
+        update
+        dirty
+
+    cdef cppclass CWindow "clara_fastio::Window":
+        shared_ptr[CEntry] entry
+        shared_ptr[CBlock] block
+
+        CWindow() noexcept
+
+    cdef cppclass CMapping "clara_fastio::Mapping":
+        CMapping(shared_ptr[CEntry], CAccessMode) except +translate_exception
+        bool try_map() except +translate_exception
+        bool wait(nanoseconds) except +translate_exception
+        void throw_blocked(bool) except +translate_exception
+        void commit() except +translate_exception
+        void abort() noexcept
+        bool is_open() noexcept
+        CAccessMode mode() noexcept
+        bool is_writable() noexcept
+        const CShape& shape() noexcept
+        CElementType element_type() noexcept
+        COrder order() noexcept
+        uint64_t nbytes() noexcept
+        char* data "data"() noexcept
+        uint64_t version() noexcept
+        CWindow window() noexcept
+        CEntry& entry() noexcept
+
+
+cdef extern from "clara_fastio/host.hpp" namespace "clara_fastio" nogil:
+    cdef cppclass CHostOptions "clara_fastio::HostOptions":
+        string name
+        uint32_t capacity
+        uint64_t memory_limit
+
+        CHostOptions() noexcept
+
+    cdef cppclass CHost "clara_fastio::Host":
+        @staticmethod
+        vector[string] list() except +translate_exception
+
+
+cdef extern from "clara_fastio/context.hpp" namespace "clara_fastio" nogil:
+    cdef cppclass CDeclaration "clara_fastio::Declaration":
+        string name
+        CElementType element_type
+        CShape shape
+        COrder order
+        bool is_sealed
+        string producer_role
+
+        CDeclaration() noexcept
+
+    cdef cppclass CEntryInfo "clara_fastio::EntryInfo":
+        string name
+        CEntryKind kind
+        CEntryState state
+        CElementType element_type
+        COrder order
+        uint32_t flags
+        CShape declared
+        CShape shape
+        uint64_t version
+        uint64_t capacity
+        int32_t producer
+        int32_t writer
+        vector[uint32_t] readers
+        vector[uint32_t] references
+
+    cdef cppclass CProcessInfo "clara_fastio::ProcessInfo":
+        uint32_t slot
+        int32_t pid
+        bool is_quarantined
+        uint64_t since
+        string role
+
+    cdef cppclass CContext "clara_fastio::Context":
+        @staticmethod
+        shared_ptr[CContext] host(const CHostOptions&) except +translate_exception
+        @staticmethod
+        shared_ptr[CContext] open(const string&) except +translate_exception
+        @staticmethod
+        shared_ptr[CContext] open_socket(int) except +translate_exception
+        string name() noexcept
+        string role() except +translate_exception
+        uint32_t slot() noexcept
+        bool is_host() noexcept
+        bool is_closed() noexcept
+        void close() except +translate_exception
+        int connect(const string&) except +translate_exception
+        shared_ptr[CEntry] declare(const CDeclaration&, bool&) except +translate_exception
+        shared_ptr[CEntry] create(uint64_t, bool) except +translate_exception
+        shared_ptr[CEntry] find(const string&) except +translate_exception
+        void allocate_outputs() except +translate_exception
+        uint32_t names_event() except +translate_exception
+        void wait_for_names(uint32_t, nanoseconds) except +translate_exception
+        uint32_t size() except +translate_exception
+        vector[CEntryInfo] entries() except +translate_exception
+        vector[CProcessInfo] processes() except +translate_exception
+        void check() except +translate_exception
+        bool is_foreign() noexcept

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``clara run``."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path  # noqa: TC003 - typer reads it
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clara_fastio.cli.exit_codes import exit_code_of_run
+from clara_fastio.cli.options import ArgumentsOption, JsonOption, parse_arguments
+from clara_fastio.cli.output import print_json
+
+if TYPE_CHECKING:
+    from clara_fastio.cli.view import View
+    from clara_fastio.pipeline import Pipeline
+    from clara_fastio.runner import RunResult, Settings
+
+
+def run(  # noqa: PLR0913 - each is an option of the command line
+    pipeline: Annotated[
+        Path,
+        typer.Argument(metavar="PIPELINE", exists=True, dir_okay=False, help="Definition file."),
+    ],
+    *,
+    input_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="The job's input: what inputs without 'from' show, read-only.",
+        ),
+    ] = None,
+    output_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            file_okay=False,
+            help="Receives operators/, logs/ and job.json.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the results of an earlier run.")
+    ] = False,
+    argument: ArgumentsOption = [],  # noqa: B006 - typer reads it, nobody changes it
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="YAML file: which program is behind an image's name.",
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="S", help="Seconds that the job may take. [default: none]"),
+    ] = None,
+    grace: Annotated[
+        float,
+        typer.Option(min=0, metavar="S", help="Seconds from asking to stop to killing."),
+    ] = 15.0,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the work folder.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show neither progress nor operators' output.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a pipeline on this machine, each operator as a process of yours."""
+    import asyncio
+
+    from clara_fastio.pipeline import load_definition
+    from clara_fastio.runner import Images, Settings, load_images
+
+    arguments = parse_arguments(argument)
+    resolved = load_definition(pipeline).resolve(arguments)
+    settings = Settings(
+        input=input_folder,
+        output=output_folder,
+        overwrite=overwrite,
+        images=load_images(images) if images else Images(),
+        timeout=timeout,
+        grace=grace,
+        keep=keep,
+        directory=pipeline.resolve().parent,
+    )
+    for warning in resolved.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    view = _choose_view(silent=quiet or as_json)
+    result = asyncio.run(_run(resolved, settings, view))
+    if as_json:
+        print_json(result.to_json())
+    else:
+        from clara_fastio.cli.report import print_report
+
+        print_report(result, tables=not quiet)
+    raise typer.Exit(exit_code_of_run(result))
+
+
+async def _run(pipeline: Pipeline, settings: Settings, view: View) -> RunResult:
+    import asyncio
+
+    from clara_fastio.runner import Runner, interruptible
+
+    runner = Runner(pipeline, settings, view.observe)
+    with interruptible(runner), view:
+        watching = asyncio.create_task(view.watch(runner))
+        try:
+            result = await runner.run()
+        finally:
+            watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching  # A view that broke says so.
+        return result
+
+
+def _choose_view(*, silent: bool) -> View:
+    """Draw in a terminal, print lines elsewhere."""
+    from clara_fastio.cli.view import LiveView, PlainView, View
+
+    if silent:
+        return View()
+    return LiveView() if sys.stdout.isatty() else PlainView()

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``clara validate``."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path  # noqa: TC003 - typer reads it
+from typing import Annotated, Any
+
+import typer
+
+from clara_fastio.cli.exit_codes import ExitCode
+from clara_fastio.cli.options import ArgumentsOption, JsonOption, parse_arguments
+from clara_fastio.cli.output import print_json
+
+
+def validate(
+    pipelines: Annotated[
+        list[Path],
+        typer.Argument(metavar="PIPELINE", exists=True, dir_okay=False, help="Definition files."),
+    ],
+    *,
+    argument: ArgumentsOption = [],  # noqa: B006 - typer reads it, nobody changes it
+    as_json: JsonOption = False,
+) -> None:
+    """Check pipeline definitions and report everything that is wrong with them.
+
+    Imported files are found relative to the file that imports them.
+    """
+    arguments = parse_arguments(argument)
+    reports = [_check(path, arguments) for path in pipelines]
+    if as_json:
+        print_json(reports)
+    else:
+        for report in reports:
+            _print(report)
+    if not all(report["valid"] for report in reports):
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def _check(path: Path, arguments: dict[str, str]) -> dict[str, Any]:
+    from clara_fastio.errors import DefinitionError
+    from clara_fastio.pipeline import load_definition
+
+    report: dict[str, Any] = {"file": str(path), "valid": True}
+    try:
+        pipeline = load_definition(path).resolve(arguments)
+    except DefinitionError as error:
+        problems = [dataclasses.asdict(problem) for problem in error.problems]
+        return report | {"valid": False, "message": str(error), "problems": problems}
+    return report | {
+        "name": pipeline.name,
+        "api_version": pipeline.api_version,
+        "operators": [operator.name for operator in pipeline.operators],
+        "edges": sum(len(operator.inputs) for operator in pipeline.operators),
+        "problems": [],
+        "warnings": [str(warning) for warning in pipeline.warnings],
+    }
+
+
+def _print(report: dict[str, Any]) -> None:
+    if not report["valid"]:
+        print(f"{report['file']}: {report['message']}", file=sys.stderr)
+        return
+    for warning in report["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
+    operators = report["operators"]
+    print(
+        f"{report['file']}: valid: {report['name']}, api-version {report['api_version']}, "
+        f"{len(operators)} operators ({', '.join(operators)}), {report['edges']} inputs"
+    )

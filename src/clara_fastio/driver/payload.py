@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Inputs and outputs of one execution."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from clara_fastio.driver.allocations import FastIOContext
+from clara_fastio.driver.collection import PayloadCollection, PayloadEntry, find_by_name
+from clara_fastio.driver.entries import FastIOEntry
+from clara_fastio.driver.scope import Scope
+
+if TYPE_CHECKING:
+    from clara_fastio._core import Context, Variable
+    from clara_fastio.driver.job_memory import JobMemory
+    from clara_fastio.driver.settings import Declaration, Settings
+
+
+class Payload:
+    """What an execute handler works on; made by the driver, valid while the handler runs.
+
+    :attr:`inputs` and :attr:`outputs` find everything by name. The other members are those of
+    the original.
+
+    Parameters
+    ----------
+    settings
+        The entries.
+    memory
+        Where typed entries are found.
+    """
+
+    def __init__(self, settings: Settings, memory: JobMemory) -> None:
+        self._memory = memory
+        self._scope = Scope()
+        self._disk_inputs = _disk_entries(settings.input_paths)
+        self._disk_outputs = _disk_entries(settings.output_paths)
+        self._typed_inputs = PayloadCollection(
+            FastIOEntry(declaration, memory, self._scope, is_input=True)
+            for declaration in settings.inputs
+        )
+        self._typed_outputs = PayloadCollection(
+            FastIOEntry(declaration, memory, self._scope, is_input=False)
+            for declaration in settings.outputs
+        )
+        self._inputs = Entries(self._disk_inputs, settings.inputs, memory, self._scope)
+        self._outputs = Entries(self._disk_outputs, settings.outputs, memory, self._scope)
+        self._fastio_context = FastIOContext(memory, self._scope)
+
+    @property
+    def inputs(self) -> Entries:
+        """All inputs by name: variables, and paths on disk."""
+        self._scope.check("the payload")
+        return self._inputs
+
+    @property
+    def outputs(self) -> Entries:
+        """All outputs by name: variables, and paths on disk."""
+        self._scope.check("the payload")
+        return self._outputs
+
+    @property
+    def context(self) -> Context:
+        """The shared memory of the job."""
+        self._scope.check("the payload")
+        return self._memory.open()
+
+    @property
+    def input_entries(self) -> PayloadCollection[PayloadEntry]:
+        """The inputs on disk."""
+        self._scope.check("the payload")
+        return self._disk_inputs
+
+    @property
+    def output_entries(self) -> PayloadCollection[PayloadEntry]:
+        """The outputs on disk."""
+        self._scope.check("the payload")
+        return self._disk_outputs
+
+    @property
+    def fastio_context(self) -> FastIOContext:
+        """The shared memory of the job, as in the original."""
+        self._scope.check("the payload")
+        return self._fastio_context
+
+    @property
+    def fastio_input_entries(self) -> PayloadCollection[FastIOEntry]:
+        """The typed inputs."""
+        self._scope.check("the payload")
+        return self._typed_inputs
+
+    @property
+    def fastio_output_entries(self) -> PayloadCollection[FastIOEntry]:
+        """The typed outputs."""
+        self._scope.check("the payload")
+        return self._typed_outputs
+
+    def finish(self, *, succeeded: bool) -> None:
+        """End the execution: whatever the handler left open is ended for it.
+
+        Parameters
+        ----------
+        succeeded
+            Whether outputs that are still mapped count as written.
+        """
+        try:
+            for entry in (*self._typed_inputs, *self._typed_outputs):
+                entry.finish(succeeded=succeeded)
+            self._fastio_context.finish()
+        finally:
+            self._scope.close()
+
+
+class Entries(Mapping[str, "Variable | pathlib.Path"]):
+    """Inputs or outputs by name; upper and lower case are the same.
+
+    Parameters
+    ----------
+    paths
+        Those on disk.
+    declarations
+        Those in shared memory.
+    memory
+        Where the latter are found.
+    scope
+        How long it may be used.
+    """
+
+    def __init__(
+        self,
+        paths: PayloadCollection[PayloadEntry],
+        declarations: tuple[Declaration, ...],
+        memory: JobMemory,
+        scope: Scope,
+    ) -> None:
+        self._entries: tuple[PayloadEntry | Declaration, ...] = (*paths, *declarations)
+        self._memory = memory
+        self._scope = scope
+
+    def __getitem__(self, name: str) -> Variable | pathlib.Path:
+        """Find the variable or the path of a name."""
+        self._scope.check("the payload")
+        entry = find_by_name(self._entries, name)
+        if isinstance(entry, PayloadEntry):
+            return pathlib.Path(entry.path)
+        return self._memory.variable(entry)
+
+    # The one of the base class waits for KeyError, which NotFoundError is not.
+    def get(self, name: str, default: Any = None) -> Any:
+        """Find the variable or the path of a name, or give the default.
+
+        Parameters
+        ----------
+        name
+            What to look for.
+        default
+            The answer when there is no such entry.
+
+        Returns
+        -------
+        Any
+            A variable, a path or the default.
+        """
+        return self[name] if name in self else default  # noqa: SIM401 - this is that `get`.
+
+    def __contains__(self, name: object) -> bool:
+        """Say whether there is an entry of that name."""
+        return isinstance(name, str) and any(
+            entry.name.casefold() == name.casefold() for entry in self._entries
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([entry.name for entry in self._entries])
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def _disk_entries(pairs: tuple[tuple[str, str], ...]) -> PayloadCollection[PayloadEntry]:
+    return PayloadCollection(PayloadEntry(name, path) for name, path in pairs)

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pipeline that was checked and resolved: what the runner runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clara_fastio.pipeline.problems import Problem
+
+STREAM = "stream"
+ARRAY = "array"
+STRING = "string"
+DYNAMIC = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What an operator or service needs: logical cores, devices, and megabytes of memory."""
+
+    cpu: int
+    gpu: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataType:
+    """The type of an entry, in canonical names.
+
+    Attributes
+    ----------
+    type
+        ``stream``, ``array``, ``string`` or the name of a primitive.
+    element_type
+        Of a stream any label; else the name of a primitive.
+    shape
+        Dimensions, -1 where dynamic; a primitive has ``(1,)``, a string ``(-1,)``, a stream none.
+    """
+
+    type: str
+    element_type: str
+    shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    name: str | None = None
+    path: str | None = None
+    data_type: DataType | None = None
+
+    @property
+    def type(self) -> str | None:
+        """``stream``, ``array``, ``string``, a primitive, or None when the entry is untyped."""
+        return self.data_type.type if self.data_type else None
+
+    @property
+    def element_type(self) -> str | None:
+        """The canonical name of the elements' type, a stream's label, or None when untyped."""
+        return self.data_type.element_type if self.data_type else None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Dimensions, -1 where dynamic; empty for what lies on disk."""
+        return self.data_type.shape if self.data_type else ()
+
+    @property
+    def is_typed_memory(self) -> bool:
+        """Whether the entry lies in shared memory, not on disk."""
+        return self.data_type is not None and self.data_type.type != STREAM
+
+
+@dataclass(frozen=True, slots=True)
+class Input(_Entry):
+    """What an operator reads.
+
+    Attributes
+    ----------
+    name
+        As the definition writes it.
+    source
+        The operator it comes from; None is the payload of the job.
+    output
+        Which output of that operator; None is all of it.
+    path
+        Where files are found; None for shared memory.
+    """
+
+    source: str | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output(_Entry):
+    """What an operator writes.
+
+    Attributes
+    ----------
+    name
+        None for the only output of an operator of an untyped pipeline.
+    path
+        Where files are to be written; None for shared memory.
+    memory
+        Where shared memory lies: ``host``.
+    """
+
+    memory: str = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How operators reach a service: ``http`` (with a port or none) or ``volume`` (a path)."""
+
+    kind: str
+    name: str
+    port: int | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A program that operators expect to be running."""
+
+    name: str
+    description: str
+    image: str
+    command: tuple[str, ...]
+    variables: dict[str, str]
+    connections: tuple[Connection, ...]
+    requests: Requests
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One program of a pipeline.
+
+    Attributes
+    ----------
+    image
+        Name and tag.
+    upstream
+        Names of the operators that must be complete before this one executes.
+    after
+        Those of them that only the order asks for.
+    driver
+        Whether the program reports its phases; None when the definition does not say.
+    timeout
+        Seconds; None when the definition does not say.
+    """
+
+    name: str
+    image: str
+    requests: Requests
+    description: str = ""
+    command: tuple[str, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    services: tuple[Service, ...] = ()
+    models: tuple[str, ...] = ()
+    driver: bool | None = None
+    after: tuple[str, ...] = ()
+    timeout: float | None = None
+    upstream: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A definition with all its files, arguments and defaults put together.
+
+    Attributes
+    ----------
+    operators
+        Each after everything upstream of it; otherwise in the order of the definition.
+    parameters
+        The arguments and, where there were none, the defaults.
+    timeout
+        Seconds; None when the definition does not say.
+    warnings
+        What is odd about the definition.
+    """
+
+    name: str
+    api_version: str
+    operators: tuple[Operator, ...]
+    description: str = ""
+    timeout: float | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
+    pull_secrets: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()

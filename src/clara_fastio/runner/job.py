@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all operators of one running job share."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from clara_fastio.runner.environment import base_environment, declarations, expand, path_list
+from clara_fastio.runner.memory import source_variable, typed_inputs, typed_outputs, variable_name
+from clara_fastio.runner.process import Launch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clara_fastio.pipeline import Operator, Pipeline
+    from clara_fastio.runner.events import Observer
+    from clara_fastio.runner.images import Image
+    from clara_fastio.runner.memory import JobMemory
+    from clara_fastio.runner.payload import Payload
+    from clara_fastio.runner.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run of a pipeline.
+
+    `literal_paths` says whether operators see their folders at the paths that they declare.
+    """
+
+    id: str
+    pipeline: Pipeline
+    settings: Settings
+    payload: Payload
+    memory: JobMemory
+    literal_paths: bool
+    observe: Observer
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that the job may take."""
+        own = self.settings.timeout
+        return self.pipeline.timeout if own is None else own
+
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def launch(
+        self,
+        operator: Operator,
+        image: Image,
+        memory: int,
+        control: int,
+        on_line: Callable[[str], None],
+    ) -> Launch:
+        """Give all that is needed to start an operator.
+
+        Parameters
+        ----------
+        operator
+            Its definition.
+        image
+            Its program.
+        memory, control
+            Descriptors that it inherits.
+        on_line
+            Takes the lines that it prints.
+        """
+        environment = self._environment_of(operator, image, memory, control)
+        entries = [*self.payload.inputs(operator), *self.payload.outputs(operator)]
+        return Launch(
+            command=expand(image.command, environment),
+            environment=environment,
+            directory=image.directory or self.settings.directory,
+            mounts=entries if self.literal_paths else [],
+            mount_root=self.payload.mount_root,
+            descriptors=[memory, control],
+            log=self.payload.logs / f"{operator.name}.log",
+            on_line=on_line,
+        )
+
+    def _environment_of(
+        self, operator: Operator, image: Image, memory: int, control: int
+    ) -> dict[str, str]:
+        literal = self.literal_paths
+        environment = base_environment(self.settings.environment)
+        environment |= dict(image.environment)
+        environment |= dict(operator.variables)
+        environment |= {
+            "NVIDIA_CLARA_INPUTPATHS": path_list(self.payload.inputs(operator), literal=literal),
+            "NVIDIA_CLARA_OUTPUTPATHS": path_list(self.payload.outputs(operator), literal=literal),
+            "NVIDIA_CLARA_JOBID": self.id,
+            "NVIDIA_CLARA_JOBNAME": self.pipeline.name,
+            "NVIDIA_CLARA_STAGENAME": operator.name,
+            "CLARA_FASTIO_SOCKET": f"fd:{memory}",
+            "CLARA_FASTIO_CONTROL": f"fd:{control}",
+            "CLARA_FASTIO_GRACE": str(self.settings.grace),
+            "CLARA_FASTIO_INPUTS": declarations(
+                [(entry, source_variable(entry)) for entry in typed_inputs(operator)]
+            ),
+            "CLARA_FASTIO_OUTPUTS": declarations(
+                [
+                    (entry, variable_name(operator.name, entry.name or ""))
+                    for entry in typed_outputs(operator)
+                ]
+            ),
+        }
+        if limits := [limit for limit in (operator.timeout, self.timeout) if limit is not None]:
+            environment["NVIDIA_CLARA_STAGETIMEOUT"] = f"{min(limits):g}"
+        return environment

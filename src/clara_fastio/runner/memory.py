@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The job's shared memory: the runner hosts its context, declares, counts and frees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clara_fastio.errors import FreedError, NotFoundError
+
+if TYPE_CHECKING:
+    from clara_fastio import Context
+    from clara_fastio.pipeline import Input, Operator, Output, Pipeline
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What a variable carried: bytes of one version, and how many versions were committed."""
+
+    nbytes: int
+    versions: int
+
+
+_NOTHING = Passed(0, 0)
+
+
+class JobMemory:
+    """The context of one job.
+
+    Lifetime: hosted from construction to :meth:`close`.
+
+    Parameters
+    ----------
+    name
+        Of the context, by which other programs of this user can look into it.
+    pipeline
+        Its typed outputs are declared at once, each with its operator as the only producer.
+    """
+
+    def __init__(self, name: str, pipeline: Pipeline) -> None:
+        from clara_fastio import create_context
+
+        self.name = name
+        self._context: Context = create_context(name)
+        self._freed: dict[str, Passed] = {}
+        self._consumers: dict[str, set[str]] = {}
+        try:
+            for operator in pipeline.operators:
+                for output in typed_outputs(operator):
+                    self._declare(operator, output)
+            for operator in pipeline.operators:
+                for entry in typed_inputs(operator):
+                    self._consumers[source_variable(entry)].add(operator.name)
+        except BaseException:
+            self.close()
+            raise
+
+    def _declare(self, operator: Operator, output: Output) -> None:
+        name = variable_name(operator.name, output.name or "")
+        shape = tuple(None if size < 0 else size for size in output.shape)
+        self._context.declare(name, shape, str(output.element_type), producer=operator.name)
+        self._consumers[name] = set()
+
+    def connect(self, role: str) -> int:
+        """Make a connection for one operator.
+
+        Returns
+        -------
+        int
+            A descriptor to be inherited; close it here after the child has it.
+        """
+        return self._context.connection(role)
+
+    def unwritten(self, operator: Operator) -> list[str]:
+        """Name the typed outputs that an operator has not written."""
+        return [
+            output.name or ""
+            for output in typed_outputs(operator)
+            if self.passed(variable_name(operator.name, output.name or "")).versions == 0
+        ]
+
+    def finished(self, operator: Operator) -> None:
+        """Free what only this operator, which has completed, still needed."""
+        for entry in typed_inputs(operator):
+            self._consumers[source_variable(entry)].discard(operator.name)
+        names = {source_variable(entry) for entry in typed_inputs(operator)}
+        names |= {
+            variable_name(operator.name, entry.name or "") for entry in typed_outputs(operator)
+        }
+        for name in names:
+            if not self._consumers[name] and name not in self._freed:
+                self._freed[name] = self.passed(name)
+                self._context[name].free()
+
+    def passed(self, variable: str) -> Passed:
+        """Count what a variable has carried so far."""
+        if variable in self._freed:
+            return self._freed[variable]
+        from clara_fastio import Variable
+
+        try:
+            found = self._context[variable]
+            if isinstance(found, Variable) and found.version:
+                return Passed(found.nbytes, found.version)
+        except (NotFoundError, FreedError):  # An operator has freed it for everybody.
+            pass
+        return _NOTHING
+
+    def used(self) -> int:
+        """Add up the bytes that the context's entries hold now."""
+        return sum(entry.nbytes for entry in self._context.entries())
+
+    def close(self) -> None:
+        """End the context; twice is fine."""
+        self._context.close()
+
+
+def typed_inputs(operator: Operator) -> list[Input]:
+    """List the inputs that lie in shared memory."""
+    return [entry for entry in operator.inputs if entry.is_typed_memory]
+
+
+def typed_outputs(operator: Operator) -> list[Output]:
+    """List the outputs that lie in shared memory."""
+    return [entry for entry in operator.outputs if entry.is_typed_memory]
+
+
+def variable_name(operator: str, output: str) -> str:
+    """Name the variable of an output in the job's context."""
+    return f"{operator}/{output}"
+
+
+def source_variable(entry: Input) -> str:
+    """Name the variable that an input reads."""
+    return variable_name(entry.source or "", entry.output or "")

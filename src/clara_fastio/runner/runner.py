@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run one pipeline as one job."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+from clara_fastio.errors import PipelineError
+from clara_fastio.runner.events import Note, ignore
+from clara_fastio.runner.interruption import interruptible
+from clara_fastio.runner.job import Job
+from clara_fastio.runner.ledger import Ledger
+from clara_fastio.runner.memory import JobMemory
+from clara_fastio.runner.operator_run import OperatorRun
+from clara_fastio.runner.orphans import adopting
+from clara_fastio.runner.payload import Payload
+from clara_fastio.runner.process import probe_mounts
+from clara_fastio.runner.result import Failure, OperatorState, RunResult, RunStatus
+from clara_fastio.runner.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clara_fastio.pipeline import Pipeline
+    from clara_fastio.runner.events import Observer
+
+
+class Runner:
+    """Runs one pipeline, once; hosts the context of the job.
+
+    Thread safety: only on the thread of the loop that :meth:`run` is on. That thread must live
+    until :meth:`run` has returned: the operators' launchers die with it.
+
+    Parameters
+    ----------
+    pipeline
+        Resolved and checked.
+    settings
+        How it is to be run.
+    observe
+        Told of every event.
+
+    Raises
+    ------
+    PipelineError
+        The pipeline asks for something that this runner does not offer, or for an image that
+        nothing is known about.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, settings: Settings | None = None, observe: Observer = ignore
+    ) -> None:
+        _refuse_unsupported(pipeline)
+        self.job_id = uuid.uuid4().hex
+        self._pipeline = pipeline
+        self._settings = settings or Settings()
+        self._observe = observe
+        self._images = {
+            operator.name: self._settings.images.resolve(
+                operator.name, operator.image, operator.command
+            )
+            for operator in pipeline.operators
+        }
+        self._job: Job | None = None
+        self._ledger: Ledger | None = None
+        self._runs: dict[str, OperatorRun] = {}
+        self._failure: Failure | None = None
+        self._signal: int | None = None
+        self._status = RunStatus.RUNNING
+        self._final: RunResult | None = None
+
+    async def run(self) -> RunResult:
+        """Run the job to its end, whatever that is.
+
+        Returns
+        -------
+        RunResult
+            Also of a job that failed.
+
+        Raises
+        ------
+        FastIOError
+            The job could not be started: no context, no folders.
+        """
+        payload = Payload(self._settings, self.job_id)
+        try:
+            payload.create(self._pipeline)
+            memory = JobMemory(f"{self._pipeline.name}-{self.job_id[:8]}", self._pipeline)
+            with contextlib.closing(memory), adopting(self.job_id):
+                self._job = Job(
+                    id=self.job_id,
+                    pipeline=self._pipeline,
+                    settings=self._settings,
+                    payload=payload,
+                    memory=memory,
+                    literal_paths=await self._may_mount(payload),
+                    observe=self._observe,
+                )
+                self._ledger = Ledger(self._job)
+                await self._run_operators(self._job)
+                await self._ledger.settle()
+                result = self._conclude(payload)
+            (payload.root / "job.json").write_text(json.dumps(result.to_json(), indent=2) + "\n")
+            await asyncio.to_thread(payload.deliver)
+        except BaseException:
+            payload.discard()
+            raise
+        return result
+
+    def cancel(self, reason: str, number: int | None = None) -> None:
+        """Stop the job; a second call kills what is still alive.
+
+        Parameters
+        ----------
+        reason
+            What the operators and the result are told.
+        number
+            The signal that was received, if it was one.
+        """
+        if self._status is RunStatus.INTERRUPTED:
+            for run in self._runs.values():
+                run.kill()
+            return
+        if self._status is RunStatus.RUNNING:
+            self._signal = number
+            seconds = 0.0 if self._job is None else self._job.seconds()
+            failure = Failure("", "", "Interrupted", reason, "", seconds)
+            self._end_early(failure, RunStatus.INTERRUPTED)
+
+    def snapshot(self) -> RunResult:
+        """Say how the job stands now, or how it ended."""
+        return self._final or self._report(directory=None)
+
+    def memory_used(self) -> int:
+        """Bytes that the job's context holds now; only while :meth:`run` is on."""
+        return self._job.memory.used() if self._job and not self._final else 0
+
+    def _report(self, directory: Path | None) -> RunResult:
+        return RunResult(
+            job_id=self.job_id,
+            pipeline=self._pipeline.name,
+            context=self._job.memory.name if self._job else "",
+            status=self._status,
+            seconds=self._job.seconds() if self._job else 0.0,
+            failure=self._failure,
+            signal=self._signal,
+            operators=tuple(run.report() for run in self._runs.values()),
+            edges=self._ledger.edges() if self._ledger else (),
+            directory=directory,
+        )
+
+    def _conclude(self, payload: Payload) -> RunResult:
+        if self._status is RunStatus.RUNNING:
+            self._status = RunStatus.SUCCEEDED
+        self._final = self._report(payload.destination)
+        return self._final
+
+    async def _may_mount(self, payload: Payload) -> bool:
+        """Find out whether declared paths can be shown; say so if they cannot."""
+        operators = self._pipeline.operators
+        if not any(payload.inputs(each) or payload.outputs(each) for each in operators):
+            return False
+        refusal = await probe_mounts(payload.mount_root)
+        if refusal:
+            self._observe(
+                Note(
+                    f"declared paths such as /input are not shown to operators ({refusal}); they "
+                    "find their folders in NVIDIA_CLARA_INPUTPATHS and NVIDIA_CLARA_OUTPUTPATHS"
+                )
+            )
+        return not refusal
+
+    async def _run_operators(self, job: Job) -> None:
+        for operator in self._pipeline.operators:
+            image = self._images[operator.name]
+            run = OperatorRun(job, operator, image, self._complete, self._end_early)
+            self._runs[operator.name] = run
+        if self._status is not RunStatus.RUNNING:  # Cancelled before there was anything to stop.
+            self._stop_all()
+        loop = asyncio.get_running_loop()
+        limit = None
+        if job.timeout is not None:
+            limit = loop.call_later(job.timeout, self._exceed, job.timeout)
+        self._let_execute()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for run in self._runs.values():
+                    group.create_task(run.run(), name=run.name)
+        except BaseException:
+            # Nothing is left that could wait for them: closing the links kills the operators.
+            self._status = RunStatus.INTERRUPTED
+            raise
+        finally:
+            if limit is not None:
+                limit.cancel()
+
+    def _let_execute(self) -> None:
+        """Tell the operators whose inputs have become complete."""
+        completed = {
+            name for name, run in self._runs.items() if run.state is OperatorState.COMPLETED
+        }
+        for run in self._runs.values():
+            if not run.inputs_complete and run.operator.upstream <= completed:
+                run.complete_inputs()
+
+    def _complete(self, run: OperatorRun) -> None:
+        if self._job is not None and self._ledger is not None:
+            self._ledger.count_outputs(run.operator)
+            self._job.memory.finished(run.operator)
+        if self._status is RunStatus.RUNNING:
+            self._let_execute()
+
+    def _exceed(self, limit: float) -> None:
+        busy = [
+            f"{run.name} ({run.state.value})"
+            for run in self._runs.values()
+            if run.state is not OperatorState.COMPLETED
+        ]
+        if not busy:
+            return
+        text = f"the job took longer than its time limit of {limit:g} s; left: {', '.join(busy)}"
+        failure = Failure("", "", "DeadlineExceededError", text, "", limit)
+        self._end_early(failure, RunStatus.TIMED_OUT)
+
+    def _end_early(self, failure: Failure, status: RunStatus) -> None:
+        """Keep the first failure and stop everybody."""
+        if self._status is RunStatus.RUNNING:
+            self._status, self._failure = status, failure
+            self._stop_all()
+
+    def _stop_all(self) -> None:
+        failure = self._failure
+        reason = "" if failure is None else f"{failure.operator or 'the job'}: {failure.message}"
+        for run in self._runs.values():
+            run.stop(reason)
+
+
+def _refuse_unsupported(pipeline: Pipeline) -> None:
+    for operator in pipeline.operators:
+        for kind, found in (("services", operator.services), ("models", operator.models)):
+            if found:
+                raise PipelineError(
+                    f"operator {operator.name!r} asks for {kind}, which this runner does not "
+                    "offer; start them yourself and give their addresses in 'variables'"
+                )
+
+
+def run_pipeline(
+    pipeline: Pipeline, settings: Settings | None = None, observe: Observer = ignore
+) -> RunResult:
+    """Run a pipeline and wait for its end; Ctrl-C stops it.
+
+    Parameters
+    ----------
+    pipeline
+        Resolved and checked.
+    settings
+        How it is to be run.
+    observe
+        Told of every event.
+
+    Returns
+    -------
+    RunResult
+        Also of a job that failed: look at its `status`.
+
+    Raises
+    ------
+    PipelineError
+        The job could not be started.
+
+    Examples
+    --------
+    >>> from clara_fastio.pipeline import load_definition
+    >>> result = run_pipeline(load_definition("pipeline.yaml").resolve())  # doctest: +SKIP
+    """
+
+    async def run() -> RunResult:
+        runner = Runner(pipeline, settings, observe)
+        with interruptible(runner):
+            return await runner.run()
+
+    return asyncio.run(run())

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How one run is to be made."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clara_fastio.runner.images import Images
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How one run is to be made.
+
+    Parameters
+    ----------
+    input
+        The folder that inputs without ``from`` show; an empty one when left out.
+    output
+        The folder that receives ``operators/``, ``logs/`` and ``job.json``; made if it is not
+        there. Without it the results vanish with the work folder.
+    overwrite
+        Replace the results of an earlier run in `output`.
+    images
+        The programs behind the images' names.
+    timeout
+        Seconds that the job may take; ``None`` leaves the pipeline's own limit, if it has one.
+    grace
+        Seconds between asking an operator to stop and killing it.
+    keep
+        Leave the work folder in place.
+    directory
+        Where a command without an image is started.
+    environment
+        What operators inherit; this process's own when left out.
+    """
+
+    input: Path | None = None
+    output: Path | None = None
+    overwrite: bool = False
+    images: Images = field(default_factory=Images)
+    timeout: float | None = None
+    grace: float = 15.0
+    keep: bool = False
+    directory: Path = field(default_factory=Path.cwd)
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))

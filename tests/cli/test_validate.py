@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.helpers.workshop import Workshop
+
+GOOD = """
+    api-version: 0.4.0
+    name: good
+    parameters: {level: "1"}
+    operators:
+    - name: one
+      container: {image: a}
+      variables: {LEVEL: "${{ level }}"}
+      output: [{path: /out}]
+    - name: two
+      container: {image: a}
+      input: [{from: one, path: /in}]
+    """
+BAD = """
+    api-version: 0.4.0
+    name: bad
+    operators:
+    - name: one
+      container: {image: a}
+      input: [{from: nobody, path: relative}]
+    - name: ONE
+      container: {image: a}
+    """
+
+
+def test_good_definition_is_summed_up(workshop: Workshop) -> None:
+    run = workshop.clara("validate", workshop.define(GOOD))
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "valid: good" in run.stdout
+    assert "(one, two)" in run.stdout
+
+
+def test_all_problems_are_reported_with_their_place_and_no_traceback(workshop: Workshop) -> None:
+    path = workshop.define(BAD)
+    run = workshop.clara("validate", path)
+    assert run.returncode == 2
+    assert "Traceback" not in run.stderr
+    assert run.stderr.startswith(f"{path}: ")
+    assert "pipeline.yaml:7:" in run.stderr
+    assert "pipeline.yaml:8:" in run.stderr
+    assert "nobody" in run.stderr
+
+
+def test_json_names_each_problem_of_each_file(workshop: Workshop) -> None:
+    bad = workshop.define(BAD).rename(workshop.folder / "bad.yaml")
+    good = workshop.define(GOOD)
+    run = workshop.clara("validate", good, bad, "--json")
+    assert run.returncode == 2
+    first, second = json.loads(run.stdout)
+    assert first["valid"] is True
+    assert first["operators"] == ["one", "two"]
+    assert second["valid"] is False
+    assert {problem["line"] for problem in second["problems"]} >= {7, 8}
+    assert all(problem["file"] == bad.name for problem in second["problems"])
+
+
+def test_arguments_are_checked_too(workshop: Workshop) -> None:
+    path = workshop.define(GOOD)
+    assert workshop.clara("validate", path, "-a", "level=2").returncode == 0
+    wrong = workshop.clara("validate", path, "-a", "lvl=2")
+    assert wrong.returncode == 2
+    assert "lvl" in wrong.stderr
+    malformed = workshop.clara("validate", path, "-a", "level")
+    assert malformed.returncode == 2
+    assert "NAME=VALUE" in malformed.stderr
+
+
+def test_missing_file_is_a_clear_message(workshop: Workshop) -> None:
+    run = workshop.clara("validate", "none.yaml")
+    assert run.returncode == 2
+    assert "none.yaml" in run.stderr
+    assert "Traceback" not in run.stderr
