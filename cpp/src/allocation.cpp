@@ -20,8 +20,8 @@ std::uint64_t Entry::capacity() {
 void Entry::describe(ElementType type, const Shape& shape) {
   check();
   if (shape.is_dynamic()) {
-    throw Error(Errc::shape, "the dimensions of an allocation are all known; found " +
-                                 shape.text());
+    throw Error(Errc::shape,
+                "the dimensions of an allocation are all known; found " + shape.text());
   }
   const std::uint64_t needed = shape.nbytes(type);
   const std::uint64_t capacity = read_record().location.capacity;

@@ -85,9 +85,9 @@ void Context::State::forget(std::uint32_t index, Entry* object) {
   tables->lock(index).references[slot / 64].fetch_and(~(1ull << (slot % 64)));
 }
 
-void Context::State::let_go(std::uint64_t segment) {
+void Context::State::let_go(const std::unordered_set<std::uint64_t>& segments) {
   const std::lock_guard lock(mutex);
-  for (Entry* object : objects) object->let_go(segment);
+  for (Entry* object : objects) object->let_go(segments);
 }
 
 bool Context::State::leave() {
@@ -132,9 +132,9 @@ std::shared_ptr<Context> Context::attach(int fd, const std::string& name,
   }
   auto tables =
       std::make_unique<client::Tables>(std::move(answer.fds[0]), std::move(answer.fds[1]));
-  auto state = std::make_unique<State>(std::string(answer.message.text_view()),
-                                       connection.release(), std::move(tables),
-                                       answer.message.nbytes);
+  auto state =
+      std::make_unique<State>(std::string(answer.message.text_view()), connection.release(),
+                              std::move(tables), answer.message.nbytes);
   state->tables->watch(state->connection->death());
   state->is_host = host != nullptr;
   state->host = std::move(host);
@@ -143,7 +143,7 @@ std::shared_ptr<Context> Context::attach(int fd, const std::string& name,
   state->role_hash = answer.message.available;
   state->watcher = std::make_unique<client::Watcher>(
       client::Watcher::Parts{*state->connection, state->segments, state->pool, *state->tables,
-                             [parts = state.get()](std::uint64_t id) { parts->let_go(id); }},
+                             [parts = state.get()](const auto& gone) { parts->let_go(gone); }},
       std::move(answer.fds[3]), std::move(answer.fds[2]));
   auto context = std::make_shared<Context>(std::move(state));
   Registry::get().add(context);
@@ -245,6 +245,28 @@ std::shared_ptr<Entry> Context::declare(const Declaration& declaration, bool& is
   return entry;
 }
 
+client::Answer Context::request_memory(const protocol::Message& message) {
+  try {
+    return state_->connection->request(message);
+  } catch (const Error& error) {
+    // What this process keeps warm is the one memory that the host cannot take back by itself.
+    if (error.code() != Errc::out_of_memory || !give_pool_back()) throw;
+  }
+  return state_->connection->request(message);
+}
+
+bool Context::give_pool_back() {
+  const auto items = state_->pool.drain();
+  for (const auto& item : items) {
+    Message message;
+    message.operation = Operation::drop;
+    message.index = item.index;
+    message.generation = item.generation;
+    state_->connection->request(message);
+  }
+  return !items.empty();
+}
+
 std::shared_ptr<Entry> Context::create(std::uint64_t nbytes, bool zero) {
   check();
   if (auto item = state_->pool.take(nbytes, *state_->tables)) {
@@ -258,9 +280,13 @@ std::shared_ptr<Entry> Context::create(std::uint64_t nbytes, bool zero) {
   Message message;
   message.operation = Operation::create;
   message.nbytes = nbytes;
-  client::Answer answer = state_->connection->request(message);
+  client::Answer answer = request_memory(message);
   CLARA_FASTIO_KILL_POINT("create.answered");
   const layout::Location& location = answer.message.location;
+  client::require_inside(location);
+  if (answer.message.index >= state_->tables->high_water()) {
+    throw Error(Errc::layout, "the host answered with an entry that does not exist");
+  }
   auto segment = state_->segments.find(location.segment, posix::Access::read_write);
   if (!segment) {
     if (answer.fds.empty()) throw Error(Errc::layout, "the host sent no descriptor");
@@ -294,7 +320,8 @@ std::shared_ptr<Entry> Context::find(const std::string& name) {
     if (record.state == EntryState::live && record.name == name) {
       entry = known.lock();
       if (!entry || entry->generation() != record.generation) {
-        entry = std::make_shared<Entry>(shared_from_this(), *index, record);
+        // Not in one piece with its counter: the weak pointers that stay are many.
+        entry = std::shared_ptr<Entry>(new Entry(shared_from_this(), *index, record));
         known = entry;
       }
     }

@@ -61,8 +61,13 @@ Entry::~Entry() {
   if (context_->is_foreign()) return;
   Context::State& state = context_->state();
   const bool is_unused = is_private_.load();
-  auto block = std::move(write_block_);
-  read_block_.reset();
+  std::shared_ptr<Block> block;
+  {
+    // Until it is forgotten below, the watcher may reach this object through `let_go`.
+    const std::lock_guard lock(lock_.mutex());
+    block.swap(write_block_);
+    read_block_.reset();
+  }
   state.forget(index_, this);
   if (is_unused && block) {
     state.pool.put({index_, generation_.load(), std::move(block)});
@@ -72,15 +77,20 @@ Entry::~Entry() {
 
 void Entry::check() {
   context_->check();
-  const std::uint64_t generation = record_.generation;
-  if (generation != generation_.load() && !was_published_meanwhile(generation)) {
-    throw Error(Errc::freed, "the entry was freed for everybody");
-  }
+  if (shared_generation() != generation_.load()) require_generation();
 }
 
-bool Entry::was_published_meanwhile(std::uint64_t generation) {
+std::uint64_t Entry::shared_generation() const noexcept {
+  return __atomic_load_n(&record_.generation, __ATOMIC_SEQ_CST);
+}
+
+void Entry::require_generation() {
+  // Another thread of this process may be publishing the entry: it holds the mutex until both
+  // numbers agree again.
   const std::lock_guard lock(context_->state().entries_mutex);
-  return generation == generation_.load();
+  if (shared_generation() != generation_.load()) {
+    throw Error(Errc::freed, "the entry was freed for everybody");
+  }
 }
 
 std::string Entry::name() {
@@ -100,17 +110,17 @@ Shape Entry::declared_shape() { return description().shape; }
 
 Record Entry::read_record() {
   context_->check_process();
-  Record record = context_->state().tables->read(index_);
-  if (record.generation != generation_.load() && !was_published_meanwhile(record.generation)) {
-    throw Error(Errc::freed, "the entry was freed for everybody");
+  for (;;) {
+    Record record = context_->state().tables->read(index_);
+    if (record.generation == generation_.load()) return record;
+    require_generation();
   }
-  return record;
 }
 
-void Entry::let_go(std::uint64_t segment) {
+void Entry::let_go(const std::unordered_set<std::uint64_t>& segments) {
   const std::lock_guard lock(lock_.mutex());
-  if (read_block_ && read_block_->location.segment == segment) read_block_.reset();
-  if (write_block_ && write_block_->location.segment == segment) write_block_.reset();
+  if (read_block_ && segments.contains(read_block_->location.segment)) read_block_.reset();
+  if (write_block_ && segments.contains(write_block_->location.segment)) write_block_.reset();
 }
 
 std::shared_ptr<Block> Entry::map_block(const layout::Location& location, bool writable,
@@ -129,8 +139,8 @@ std::shared_ptr<Block> Entry::map_block(const layout::Location& location, bool w
       descriptor = answer.fds[0].get();
     }
     // Without these seals a peer could make a read end in SIGBUS.
-    const int wanted = F_SEAL_SHRINK | F_SEAL_GROW |
-                       (is_variable() && !writable ? F_SEAL_FUTURE_WRITE : 0);
+    const int wanted =
+        F_SEAL_SHRINK | F_SEAL_GROW | (is_variable() && !writable ? F_SEAL_FUTURE_WRITE : 0);
     if ((posix::seals(descriptor) & wanted) != wanted) {
       throw Error(Errc::seal, "the memory of the entry is not sealed as it must be");
     }
@@ -244,9 +254,10 @@ std::shared_ptr<Block> Entry::produce(std::uint64_t nbytes, std::uint32_t attrib
   message.generation = generation_.load();
   message.nbytes = nbytes;
   message.attributes_capacity = attributes_nbytes;
-  client::Answer answer = context_->state().connection->request(message);
+  client::Answer answer = context_->request_memory(message);
   CLARA_FASTIO_KILL_POINT("produce.offered");
   const layout::Location& location = answer.message.location;
+  client::require_inside(location);
   if (location.capacity < nbytes || location.attributes_capacity < attributes_nbytes) {
     throw Error(Errc::layout, "the host offered too little memory");
   }
@@ -290,17 +301,16 @@ void Entry::freeze(client::SegmentMap& segment) {
   state.connection->request(message);
 }
 
-void Entry::read_shape(const Block& block, ElementType type, const Shape& declared,
-                       Shape& shape) {
+void Entry::read_shape(const Block& block, ElementType type, const Shape& declared, Shape& shape) {
   const layout::Head& head = *block.head;
   const std::uint32_t ndim = __atomic_load_n(&head.ndim, __ATOMIC_RELAXED);
   bool is_sound = ndim == declared.ndim;
   shape.ndim = is_sound ? ndim : 0;
   for (std::uint32_t i = 0; i < shape.ndim; ++i) {
     shape.dimensions[i] = __atomic_load_n(&head.dimensions[i], __ATOMIC_RELAXED);
-    is_sound = is_sound && shape.dimensions[i] >= 0 &&
-               (declared.dimensions[i] == kDynamic ||
-                declared.dimensions[i] == shape.dimensions[i]);
+    is_sound =
+        is_sound && shape.dimensions[i] >= 0 &&
+        (declared.dimensions[i] == kDynamic || declared.dimensions[i] == shape.dimensions[i]);
   }
   if (!is_sound || shape.nbytes(type) > block.location.capacity) {
     throw Error(Errc::layout, "the head of the content holds a shape that cannot be");

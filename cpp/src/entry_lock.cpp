@@ -39,7 +39,12 @@ bool EntryLock::try_acquire(LockAttempt& attempt) {
 bool EntryLock::try_read(LockAttempt& attempt) {
   attempt.holder = std::this_thread::get_id();
   if (!readers_.empty()) {
-    // A process that reads already may nest, even past a claim: its bit holds the writer off.
+    // The bit is set. A thread that reads already may nest, even past a claim, for it would wait
+    // for itself; others honour the claim, or a writer would starve.
+    const auto end = readers_.end();
+    if (line_.writer.load() != 0 && std::find(readers_.begin(), end, attempt.holder) == end) {
+      return false;
+    }
     readers_.push_back(attempt.holder);
     return true;
   }

@@ -72,9 +72,8 @@ struct Host::State {
 Host::Host(const HostOptions& options) : name_(options.name), state_(std::make_unique<State>()) {
   check_name(name_, "context");
   if (options.capacity == 0 || options.capacity > layout::kMaxEntries) {
-    throw Error(Errc::invalid_argument,
-                "the capacity of a context is 1 to 1048576 entries, not " +
-                    std::to_string(options.capacity));
+    throw Error(Errc::invalid_argument, "the capacity of a context is 1 to 1048576 entries, not " +
+                                            std::to_string(options.capacity));
   }
   std::vector<posix::UniqueFd> listeners;
   try {

@@ -50,7 +50,8 @@ std::vector<EntryInfo> Context::entries() {
     info.readers = slots_in(line.readers);
     info.references = slots_in(line.references);
     if (record.state == layout::EntryState::live && record.location.segment != 0) {
-      // An entry that was freed between the two looks, or whose head lies, is listed as it is known.
+      // An entry that was freed between the two looks, or whose head lies, is listed as it is
+      // known.
       try {
         if (const auto entry = find(record.name); entry) {
           if (const auto content = entry->content()) {

@@ -16,10 +16,10 @@ CLARA_FASTIO_EXPORT void pass_kill_point(const char* name) noexcept;
 
 }  // namespace clara_fastio
 
-#define CLARA_FASTIO_KILL_POINT(name)                                                     \
-  do {                                                                                    \
+#define CLARA_FASTIO_KILL_POINT(name)                                                          \
+  do {                                                                                         \
     __attribute__((section("clara_kill_points"), used)) static const char kKillPoint[] = name; \
-    ::clara_fastio::pass_kill_point(kKillPoint);                                          \
+    ::clara_fastio::pass_kill_point(kKillPoint);                                               \
   } while (false)
 
 #else

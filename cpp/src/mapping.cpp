@@ -32,15 +32,19 @@ Mapping::Mapping(std::shared_ptr<Entry> entry, AccessMode mode)
 
 Mapping::~Mapping() { abort(); }
 
-bool Mapping::try_map() {
+bool Mapping::try_cached() {
   entry_->check();
+  if (mode_ == AccessMode::dirty || is_locked_) return false;
+  const std::lock_guard guard(entry_->lock().mutex());
+  if (is_writable() && !entry_->is_mine_) return false;
+  is_locked_ = entry_->lock().look(attempt_);
+  return is_open_ = is_locked_ && entry_->is_fresh() && open_cached();
+}
+
+bool Mapping::try_map() {
+  if (try_cached()) return true;
   if (mode_ == AccessMode::dirty) return open_read();
   if (!is_locked_) {
-    {
-      const std::lock_guard guard(entry_->lock().mutex());
-      if (!is_writable() || entry_->is_mine_) is_locked_ = entry_->lock().look(attempt_);
-      if (is_locked_ && entry_->is_fresh() && open_cached()) return is_open_ = true;
-    }
     if (!is_locked_ && !attempt_.has_claim && is_writable() && !entry_->may_write()) {
       throw Error(Errc::read_only, "'" + entry_->name() +
                                        "' can be written by its producer only; map it for reading");
@@ -126,9 +130,8 @@ void Mapping::throw_blocked(bool waited) {
     throw Error(Errc::not_ready, "'" + name + "' was never written" +
                                      (waited ? " within the time-out" : "; wait with a timeout"));
   }
-  const std::string held = had_claim || entry_->lock().writer_word() == 0
-                               ? "is being read"
-                               : "is being written";
+  const std::string held =
+      had_claim || entry_->lock().writer_word() == 0 ? "is being read" : "is being written";
   if (waited) {
     throw Error(Errc::lock_timeout, "'" + name + "' " + held + ", and the time-out is over");
   }
@@ -146,8 +149,8 @@ bool Mapping::open_read() {
         throw Error(Errc::freed, "'" + record.name + "' was freed before it was ever written");
       }
       if ((record.flags & layout::kProducerDied) != 0) {
-        throw Error(Errc::peer_died, "the producer of '" + entry_->name() +
-                                         "' died before it wrote anything");
+        throw Error(Errc::peer_died,
+                    "the producer of '" + entry_->name() + "' died before it wrote anything");
       }
       waits_for_content_ = true;
       return false;
@@ -183,7 +186,8 @@ void Mapping::open_write() {
                       "' is torn: its last writer died or gave up; write it anew with mode 'w'");
     }
     if (entry_->is_sealed() && before && before->head->version.load() > 1) {
-      throw Error(Errc::read_only, "'" + entry_->name() + "' is sealed: its first write was its last");
+      throw Error(Errc::read_only,
+                  "'" + entry_->name() + "' is sealed: its first write was its last");
     }
     block_ = before;
     version_ = before ? before->head->version.load() : 0;
@@ -195,7 +199,8 @@ void Mapping::open_write() {
     }
     block_ = entry_->writable(nbytes_, static_cast<std::uint32_t>(attributes_nbytes), keeps);
     if (nbytes_ > block_->location.capacity) {
-      throw Error(Errc::shape, "the description of '" + entry_->name() + "' does not fit its memory");
+      throw Error(Errc::shape,
+                  "the description of '" + entry_->name() + "' does not fit its memory");
     }
     version_ = block_->head->version.load();
     start_writing();

@@ -10,8 +10,8 @@ namespace clara_fastio {
 
 Shape Shape::of(std::span<const std::int64_t> dimensions) {
   if (dimensions.size() > kMaxDimensions) {
-    throw Error(Errc::shape, "a shape has at most 32 dimensions, not " +
-                                 std::to_string(dimensions.size()));
+    throw Error(Errc::shape,
+                "a shape has at most 32 dimensions, not " + std::to_string(dimensions.size()));
   }
   Shape shape;
   shape.ndim = static_cast<std::uint32_t>(dimensions.size());
@@ -56,8 +56,8 @@ bool Shape::fits(const Shape& declared) const noexcept {
 }
 
 bool Shape::operator==(const Shape& other) const noexcept {
-  return ndim == other.ndim && std::equal(dimensions.begin(), dimensions.begin() + ndim,
-                                          other.dimensions.begin());
+  return ndim == other.ndim &&
+         std::equal(dimensions.begin(), dimensions.begin() + ndim, other.dimensions.begin());
 }
 
 std::string Shape::text() const {

@@ -35,7 +35,9 @@ bool Entry::is_allocated() { return read_record().location.segment != 0; }
 Shape Entry::pending_shape(const Block* block) {
   const std::lock_guard lock(lock_.mutex());
   if (next_shape_) return *next_shape_;
-  if (block != nullptr && declared_.is_dynamic() && block->head->version.load() > 1) {
+  // An odd head holds a shape that was never committed.
+  const std::uint64_t version = block == nullptr ? 0 : block->head->version.load();
+  if (declared_.is_dynamic() && version != 0 && version % 2 == 0) {
     Shape shape;
     read_shape(*block, element_type_, declared_, shape);
     return shape;
@@ -57,7 +59,8 @@ Shape Entry::shape() {
 void Entry::update_shape(const Shape& shape) {
   check();
   if (!may_write()) {
-    throw Error(Errc::read_only, "the shape of '" + name() + "' can be changed by its producer only");
+    throw Error(Errc::read_only,
+                "the shape of '" + name() + "' can be changed by its producer only");
   }
   const Shape declared = declared_shape();
   if (!declared.is_dynamic()) {
@@ -129,12 +132,12 @@ bool Entry::wait_for_version(std::uint64_t version, std::chrono::nanoseconds sli
     if (this->version() >= version) return true;
     const Record record = read_record();
     if (record.state == EntryState::doomed) {
-      throw Error(Errc::freed, "'" + record.name + "' was freed before version " +
-                                   std::to_string(version));
+      throw Error(Errc::freed,
+                  "'" + record.name + "' was freed before version " + std::to_string(version));
     }
     if ((record.flags & layout::kProducerDied) != 0) {
-      throw Error(Errc::peer_died, "the producer of '" + record.name +
-                                       "' died before version " + std::to_string(version));
+      throw Error(Errc::peer_died, "the producer of '" + record.name + "' died before version " +
+                                       std::to_string(version));
     }
     return false;
   };

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posix/cgroup.hpp"
-
 #include "posix/text_file.hpp"
 #include "posix_testing.hpp"
 
@@ -37,8 +36,8 @@ class MemoryRoomTree : public ::testing::Test {
     const std::string directory = "sys/fs/cgroup/memory" + group + "/";
     machine_.write(directory + "memory.limit_in_bytes", limit + "\n");
     machine_.write(directory + "memory.usage_in_bytes", std::to_string(usage) + "\n");
-    machine_.write(directory + "memory.stat", "inactive_file 1\ntotal_inactive_file " +
-                                                  std::to_string(inactive_file) + "\n");
+    machine_.write(directory + "memory.stat",
+                   "inactive_file 1\ntotal_inactive_file " + std::to_string(inactive_file) + "\n");
   }
 
   void expect_room(std::uint64_t bytes, const std::string& level) const {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posix/directory.hpp"
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +7,7 @@
 #include <atomic>
 #include <thread>
 
+#include "posix/directory.hpp"
 #include "posix_testing.hpp"
 
 namespace clara_fastio::posix {
@@ -24,7 +23,7 @@ class Directory : public ::testing::Test {
 
 TEST_F(Directory, is_made_private_and_opened_again) {
   const UniqueFd made = open_private_directory(path_);
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::fstat(made.get(), &status), 0);
   EXPECT_TRUE(S_ISDIR(status.st_mode));
   EXPECT_EQ(status.st_mode & 07777U, 0700U);

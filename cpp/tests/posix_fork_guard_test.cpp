@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posix/fork_guard.hpp"
-
 #include "posix_testing.hpp"
 
 namespace clara_fastio::posix {

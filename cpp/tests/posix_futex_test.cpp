@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posix/futex.hpp"
-
 #include <pthread.h>
 #include <sys/syscall.h>
 
@@ -9,6 +7,7 @@
 #include <new>
 #include <thread>
 
+#include "posix/futex.hpp"
 #include "posix/memfd.hpp"
 #include "posix_testing.hpp"
 
@@ -93,9 +92,9 @@ TEST_F(Futex, wake_all_reaches_everybody) {
 }
 
 TEST_F(Futex, a_signal_ends_the_wait) {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) {};
-  struct sigaction before {};
+  struct sigaction before{};
   ASSERT_EQ(::sigaction(SIGUSR1, &action, &before), 0);
   std::atomic<pid_t> sleeper{0};
   bool result = false;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posix/map.hpp"
-
 #include <sys/mman.h>
 
 #include <fstream>
 #include <sstream>
 #include <utility>
 
+#include "posix/map.hpp"
 #include "posix/memfd.hpp"
 #include "posix_testing.hpp"
 
@@ -69,8 +68,8 @@ TEST(Map, of_no_bytes_is_legal_and_empty) {
 
 TEST(Map, larger_than_the_address_space_is_out_of_memory) {
   const UniqueFd fd = make_file();
-  EXPECT_ERROR(Map::of(fd.get(), 0, std::uint64_t{1} << 56, Access::read_only),
-               Errc::out_of_memory, ENOMEM);
+  EXPECT_ERROR(Map::of(fd.get(), 0, std::uint64_t{1} << 56, Access::read_only), Errc::out_of_memory,
+               ENOMEM);
 }
 
 TEST(Map, unmaps_when_it_dies_or_is_assigned_to) {

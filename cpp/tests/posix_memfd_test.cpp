@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posix/memfd.hpp"
-
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -9,6 +7,7 @@
 
 #include <filesystem>
 
+#include "posix/memfd.hpp"
 #include "posix_testing.hpp"
 
 namespace clara_fastio::posix {
@@ -30,7 +29,7 @@ TEST(Memfd, is_named_private_and_closed_on_exec) {
   const UniqueFd fd = create_memfd("clara-fastio:test:1");
   const std::string link = "/proc/self/fd/" + std::to_string(fd.get());
   EXPECT_EQ(std::filesystem::read_symlink(link), "/memfd:clara-fastio:test:1 (deleted)");
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::fstat(fd.get(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777U, 0600U);
   EXPECT_EQ(::fcntl(fd.get(), F_GETFD), FD_CLOEXEC);
@@ -54,10 +53,10 @@ TEST(Memfd, takes_names_longer_than_the_kernel_does) {
 TEST(Memfd, reserve_takes_the_memory_at_once) {
   const UniqueFd fd = create_memfd("clara-fastio:test:1");
   set_size(fd.get(), kSize);
-  struct stat before {};
+  struct stat before{};
   ASSERT_EQ(::fstat(fd.get(), &before), 0);
   reserve(fd.get(), 0, kSize);
-  struct stat after {};
+  struct stat after{};
   ASSERT_EQ(::fstat(fd.get(), &after), 0);
   EXPECT_EQ(before.st_blocks, 0);
   EXPECT_EQ(static_cast<std::uint64_t>(after.st_blocks) * 512, kSize);
@@ -65,7 +64,7 @@ TEST(Memfd, reserve_takes_the_memory_at_once) {
 }
 
 TEST(Memfd, reserve_beyond_what_the_file_system_has_is_out_of_memory) {
-  struct statvfs limits {};
+  struct statvfs limits{};
   ASSERT_EQ(::statvfs("/dev/shm", &limits), 0);
   const UniqueFd fd(::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   ASSERT_TRUE(fd);

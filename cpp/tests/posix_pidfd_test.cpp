@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posix/pidfd.hpp"
-
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,6 +8,7 @@
 #include <array>
 
 #include "posix/memfd.hpp"
+#include "posix/pidfd.hpp"
 #include "posix_testing.hpp"
 
 namespace clara_fastio::posix {

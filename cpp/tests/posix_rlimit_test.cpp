@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posix/rlimit.hpp"
-
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+
+#include "posix/rlimit.hpp"
 
 namespace clara_fastio::posix {
 namespace {

@@ -128,8 +128,7 @@ TEST_F(SealAttack, producer_cannot_map_again_once_its_map_is_gone) {
 }
 
 TEST_F(SealAttack, private_copy_may_be_written_and_stays_private) {
-  void* const copy =
-      ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE, served_.get(), 0);
+  void* const copy = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE, served_.get(), 0);
   ASSERT_NE(copy, MAP_FAILED);
   std::memset(copy, 'x', kSize);
   ::munmap(copy, kSize);

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posix/socket.hpp"
-
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -10,6 +8,7 @@
 
 #include "posix/directory.hpp"
 #include "posix/event_fd.hpp"
+#include "posix/socket.hpp"
 #include "posix_testing.hpp"
 
 namespace clara_fastio::posix {

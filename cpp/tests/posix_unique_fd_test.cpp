@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "posix/unique_fd.hpp"
-
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <utility>
+
+#include "posix/unique_fd.hpp"
 
 namespace clara_fastio::posix {
 namespace {

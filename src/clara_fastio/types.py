@@ -84,8 +84,10 @@ class EntryInfo:
     declared_shape: tuple[int | None, ...]
     #: ``"C"`` or ``"F"``.
     order: str
-    #: Bytes of memory that are reserved for data.
+    #: Bytes of the content; 0 while its shape is not known.
     nbytes: int
+    #: Bytes of memory that are reserved for data.
+    capacity: int
     #: Committed writes.
     version: int
     #: ``"unpublished"``, ``"live"``, or ``"freed"`` while somebody still holds it.

@@ -157,9 +157,11 @@ def test_ctrl_c_ends_the_wait_for_inputs(start, runner_end) -> None:
     program = start(
         """
 driver = Driver(execute_handler=lambda *_: say("execute"), cleanup_handler=lambda _: say("cleanup"))
+def stack(frame):
+    return [frame.f_code.co_name, *stack(frame.f_back)] if frame else []
 def tell_when_main_waits():
     main = threading.main_thread().ident
-    while sys._current_frames()[main].f_code.co_name != "wait":
+    while stack(sys._current_frames()[main])[:3] != ["wait", "wait", "wait_for_completion"]:
         time.sleep(0.01)
     say("waiting")
 driver.start()

@@ -46,6 +46,11 @@ class Talker:
         self.tell(do, **arguments)
         return self._answer()
 
+    def finish(self) -> None:
+        """Let it close what it has and end well."""
+        self.ask("close")
+        self._program.finish()
+
     def _answer(self) -> dict[str, Any]:
         line = self._program.read_line()
         answer = json.loads(line) if line else {"error": self._program.errors}
@@ -71,13 +76,13 @@ class Arena:
             with block.map("w") as array:
                 array[...] = 0
             block.publish(entry)
+        self._segments = leaks.held_by_this_run()
         self.held = self._context["held"]
         survivor = PROGRAMS / "survivor.py"
         self._survivors = [
             Talker(run_program(survivor, self.name, mode, timeout=PATIENCE)) for mode in ("w", "r")
         ]
         self._take_stock([])
-        self._segments = leaks.held_by_this_run()
 
     def kill(self, where: str, *victims: Doomed, critical: bool = False) -> None:
         """Wait for the deaths of all victims, then see that everybody else goes on.
@@ -108,11 +113,14 @@ class Arena:
         assert set(self._context) == PERMANENT
 
     def close(self) -> None:
-        """End; everything that the victims had must have been given back."""
+        """End the survivors; then the host must hold no more than it did before they came."""
+        for survivor in self._survivors:
+            survivor.finish()
+        self._context["steady"].free()
+        self.held.release()
         left = leaks.wait_until_given_back(self._segments)
         assert not left, f"what the killed had is still held: {left}"
-        for survivor in self._survivors:
-            survivor.ask("close")
+        del self._context  # The test's arguments outlive its fixtures.
 
     def _take_stock(self, deaths: list[Death]) -> tuple[float, int]:
         """Ask all survivors; return the seconds they took and the contents that were torn."""

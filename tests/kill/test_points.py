@@ -33,6 +33,6 @@ def test_survivors_go_on_after_a_death_at(client_point, arena, passes_per_point)
 @pytest.mark.parametrize("point", ["write.version_odd", "write.before_commit"])
 def test_death_before_the_commit_is_flagged(arena, tally, point):
     before = tally.torn
-    with Doomed.victim(arena.name, "publish", kill_point=f"{point}:2") as victim:
+    with Doomed.victim(arena.name, "publisher", kill_point=f"{point}:2") as victim:
         arena.kill(point, victim, critical=True)
     assert tally.torn >= before

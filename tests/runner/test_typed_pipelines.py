@@ -210,7 +210,11 @@ def test_failure_of_a_handler_arrives_with_its_traceback(workshop: Workshop) -> 
 def test_killed_driver_is_a_dead_peer(workshop: Workshop) -> None:
     workshop.program(
         "produce",
-        PRODUCE.format(body="import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"),
+        # To its own thread: one sent to the process may arrive when the handler has returned.
+        PRODUCE.format(
+            body="import signal, threading; "
+            "signal.pthread_kill(threading.get_ident(), signal.SIGSEGV)"
+        ),
     )
     workshop.program("consume", PRODUCE.format(body="pass"))
     result = workshop.run(PAIR)

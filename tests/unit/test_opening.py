@@ -96,6 +96,7 @@ def test_end_of_the_host_ends_the_context_but_not_its_arrays(context_name, run_p
         mapping.close()
 
 
+@pytest.mark.slow
 def test_stopped_host_is_told_from_a_dead_one(context_name, run_program):
     host = run_program(HOST, context_name, "now", timeout=40)
     host.expect("ready")

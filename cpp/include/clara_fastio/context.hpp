@@ -16,6 +16,13 @@ namespace clara_fastio {
 
 class Entry;
 
+namespace client {
+struct Answer;
+}
+namespace protocol {
+struct Message;
+}
+
 /// What a variable is, before it has memory.
 struct Declaration {
   std::string name;
@@ -105,6 +112,9 @@ class CLARA_FASTIO_EXPORT Context : public std::enable_shared_from_this<Context>
   /// Whether this is a forked child of the process that opened it.
   bool is_foreign() const noexcept;
 
+  /// A request for memory; when there is too little, the process's own pool goes back first.
+  client::Answer request_memory(const protocol::Message& message);
+
   struct State;
   State& state() noexcept { return *state_; }
 
@@ -114,6 +124,7 @@ class CLARA_FASTIO_EXPORT Context : public std::enable_shared_from_this<Context>
   static std::shared_ptr<Context> attach(int fd, const std::string& name,
                                          std::unique_ptr<Host> host);
   void finish() noexcept;
+  bool give_pool_back();
 
   std::unique_ptr<State> state_;
 };

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_set>
 
 #include "clara_fastio/context.hpp"
 #include "clara_fastio/entry_lock.hpp"
@@ -98,15 +99,16 @@ class CLARA_FASTIO_EXPORT Entry : public std::enable_shared_from_this<Entry> {
   /// Throws: `Errc::freed` and what `Context::check` throws.
   void check();
   EntryLock& lock() noexcept { return lock_; }
-  /// Forgets what is cached of a segment that is gone, so that it can be unmapped.
-  void let_go(std::uint64_t segment);
+  /// Forgets what is cached of segments that are gone, so that they can be unmapped.
+  void let_go(const std::unordered_set<std::uint64_t>& segments);
 
  private:
   friend class Mapping;
 
   client::Record read_record();
-  /// Whether another thread of this process is just publishing the entry, and has done so now.
-  bool was_published_meanwhile(std::uint64_t generation);
+  std::uint64_t shared_generation() const noexcept;
+  /// Throws: `Errc::freed`.
+  void require_generation();
   struct Description {
     ElementType element_type;
     Shape shape;
@@ -115,8 +117,7 @@ class CLARA_FASTIO_EXPORT Entry : public std::enable_shared_from_this<Entry> {
   /// Whether what is cached of the record still holds. Requires: `lock_.mutex()`.
   bool is_fresh() const noexcept { return record_.sequence.load() == cached_sequence_; }
   void remember(const client::Record& record);
-  std::shared_ptr<Block> map_block(const layout::Location& location, bool writable,
-                                   int descriptor);
+  std::shared_ptr<Block> map_block(const layout::Location& location, bool writable, int descriptor);
   /// The block to read from, out of the cache when the record did not change.
   std::shared_ptr<Block> readable();
   /// The block to write to, in memory that this process produces and that is large enough.

@@ -46,7 +46,9 @@ class CLARA_FASTIO_EXPORT EntryLock {
   /// Looks, a few times in a row at most. Returns whether the lock is held now.
   bool try_acquire(LockAttempt& attempt);
   /// Looks once. Requires: `mutex()` is held.
-  bool look(LockAttempt& attempt) { return attempt.to_write ? try_write(attempt) : try_read(attempt); }
+  bool look(LockAttempt& attempt) {
+    return attempt.to_write ? try_write(attempt) : try_read(attempt);
+  }
   /// Sleeps until something changed or `slice` is over, then looks once.
   bool wait(LockAttempt& attempt, std::chrono::nanoseconds slice);
   /// Takes a claim back.

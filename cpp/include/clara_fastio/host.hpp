@@ -12,8 +12,8 @@ namespace clara_fastio {
 
 struct HostOptions {
   std::string name;
-  std::uint32_t capacity = 131072;    ///< entries at most
-  std::uint64_t memory_limit = 0;     ///< bytes of all segments, 0 for none
+  std::uint32_t capacity = 131072;       ///< entries at most
+  std::uint64_t memory_limit = 0;        ///< bytes of all segments, 0 for none
   std::uint64_t pool_limit = 256 << 20;  ///< bytes of freed memory kept warm for each producer
 };
 

@@ -103,7 +103,7 @@ struct DirectoryHeader {
   std::uint32_t buckets;   ///< a power of two
   std::int32_t host_pid;   ///< for people
   std::uint32_t reserved;
-  std::uint64_t created;                 ///< CLOCK_MONOTONIC, ns
+  std::uint64_t created;                  ///< CLOCK_MONOTONIC, ns
   std::atomic<std::uint32_t> high_water;  ///< entries that were ever used: only these have memory
   std::atomic<std::uint32_t> names;       ///< futex: bumped when a name appears or goes
   std::atomic<std::uint32_t> unlinks;     ///< bumped when a name leaves its bucket

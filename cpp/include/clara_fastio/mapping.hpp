@@ -37,6 +37,8 @@ class CLARA_FASTIO_EXPORT Mapping {
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
 
+  /// One look that never asks the host and never waits; false says nothing but "try_map()".
+  bool try_cached();
   /// One look. Returns whether the bytes are mapped now; false means that it is worth waiting.
   ///
   /// Throws: `Errc::lock_abandoned`, `Errc::read_only`, `Errc::freed`, `Errc::not_allocated`, ...;

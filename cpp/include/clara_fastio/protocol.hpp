@@ -21,20 +21,20 @@ inline constexpr std::uint16_t kMajor = 1;
 inline constexpr std::uint16_t kMinor = 0;
 
 enum class Operation : std::uint32_t {
-  info = 1,           ///< who are you: answers the name; takes no slot
-  hello = 2,          ///< descriptor: my pidfd; answers slot, tables, host pidfd, notice socket
-  leave = 3,          ///< I hold nothing any more
-  create = 4,         ///< a private allocation of `nbytes`
-  declare = 5,        ///< a variable by name; answers its index, new or old
-  produce = 6,        ///< memory for a variable, written by me
-  produced = 7,       ///< I mapped it and wrote its head: seal it and show it
-  open_segment = 8,   ///< a descriptor of the segment
-  describe = 9,       ///< element type and dimensions of an allocation
-  publish = 10,       ///< a name for an allocation
-  free = 11,          ///< nobody finds it any more
-  drop = 12,          ///< my unpublished allocation, or pooled one, is not needed
-  freeze = 13,        ///< the kernel refuses every write from now on
-  progress = 14,      ///< an answer before the answer: still working
+  info = 1,            ///< who are you: answers the name; takes no slot
+  hello = 2,           ///< descriptor: my pidfd; answers slot, tables, host pidfd, notice socket
+  leave = 3,           ///< I hold nothing any more
+  create = 4,          ///< a private allocation of `nbytes`
+  declare = 5,         ///< a variable by name; answers its index, new or old
+  produce = 6,         ///< memory for a variable, written by me
+  produced = 7,        ///< I mapped it and wrote its head: seal it and show it
+  open_segment = 8,    ///< a descriptor of the segment
+  describe = 9,        ///< element type and dimensions of an allocation
+  publish = 10,        ///< a name for an allocation
+  free = 11,           ///< nobody finds it any more
+  drop = 12,           ///< my unpublished allocation, or pooled one, is not needed
+  freeze = 13,         ///< the kernel refuses every write from now on
+  progress = 14,       ///< an answer before the answer: still working
   notice_retire = 20,  ///< the segment is gone: unmap it when no array needs it
   notice_freed = 21,   ///< your allocation was freed by somebody
 };

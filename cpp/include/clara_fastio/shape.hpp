@@ -17,8 +17,8 @@ inline constexpr std::int64_t kDynamic = -1;
 
 /// The dimensions of an array, outermost first.
 ///
-/// A dimension is `kDynamic`, 0 or positive; a shape without dynamic dimensions has a size in bytes.
-/// Thread safety: a value.
+/// A dimension is `kDynamic`, 0 or positive; a shape without dynamic dimensions has a size in
+/// bytes. Thread safety: a value.
 struct CLARA_FASTIO_EXPORT Shape {
   std::uint32_t ndim = 0;
   /// Those from `ndim` on mean nothing; they are not even set, for a map makes a shape each time.

@@ -96,9 +96,9 @@ Answer Connection::receive(std::uint32_t serial, milliseconds allowed) {
     }
     const auto left = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
     if (left <= milliseconds::zero()) {
-      throw Error(Errc::host_unresponsive,
-                  "the host of the context did not answer for " +
-                      std::to_string(allowed.count() / 1000) + " seconds; is it stopped?");
+      throw Error(Errc::host_unresponsive, "the host of the context did not answer for " +
+                                               std::to_string(allowed.count() / 1000) +
+                                               " seconds; is it stopped?");
     }
     const int host = host_pidfd_.load();
     if (!posix::wait_readable(socket_.get(), host, left) && host >= 0 && posix::has_exited(host)) {

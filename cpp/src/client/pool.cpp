@@ -2,6 +2,8 @@
 #include "client/pool.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace clara_fastio::client {
 namespace {
@@ -52,6 +54,12 @@ std::vector<Pool::Item> Pool::overflow() {
   std::vector<Item> oldest(std::make_move_iterator(items_.begin()), std::make_move_iterator(end));
   items_.erase(items_.begin(), end);
   return oldest;
+}
+
+std::vector<Pool::Item> Pool::drain() {
+  const std::lock_guard lock(mutex_);
+  nbytes_ = 0;
+  return std::exchange(items_, {});
 }
 
 bool Pool::is_over() const {

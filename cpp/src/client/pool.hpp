@@ -33,6 +33,8 @@ class Pool {
   std::optional<Item> take(std::uint64_t nbytes, const Tables& tables);
   /// The oldest ones above the limit.
   std::vector<Item> overflow();
+  /// Everything.
+  std::vector<Item> drain();
   bool is_over() const;
 
  private:

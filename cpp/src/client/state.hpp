@@ -63,8 +63,8 @@ struct Context::State {
   void refer(std::uint32_t index, Entry* object = nullptr);
   /// Clears it with the last one.
   void forget(std::uint32_t index, Entry* object = nullptr);
-  /// The segment is gone: no entry keeps a cached block of it.
-  void let_go(std::uint64_t segment);
+  /// The segments are gone: no entry keeps a cached block of them.
+  void let_go(const std::unordered_set<std::uint64_t>& segments);
   bool has_references();
   /// Whether nothing is referred to; then nothing ever will be.
   bool leave();

@@ -18,6 +18,8 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kWriterTime{10};
+constexpr int kBusyLooks = 64;
+constexpr std::chrono::microseconds kLookAgain{100};
 
 [[noreturn]] void throw_layout(const std::string& what) {
   throw Error(Errc::layout, "the tables of the context are damaged: " + what);
@@ -40,6 +42,15 @@ void copy_words(void* to, const void* from, std::size_t nbytes) noexcept {
 }
 
 }  // namespace
+
+void require_inside(const layout::Location& at) {
+  if (at.segment == 0 || at.offset > at.segment_nbytes || at.offset % alignof(layout::Head) != 0 ||
+      at.data_offset > at.segment_nbytes - at.offset || at.data_offset < sizeof(layout::Head) ||
+      at.attributes_capacity > at.data_offset - sizeof(layout::Head) ||
+      at.capacity > at.segment_nbytes - at.offset - at.data_offset) {
+    throw_layout("a block lies outside its segment");
+  }
+}
 
 Tables::Tables(posix::UniqueFd directory, posix::UniqueFd locks) {
   require_seals(directory.get(), F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE, "directory");
@@ -92,6 +103,7 @@ Record Tables::read(std::uint32_t index) const {
   const layout::EntryRecord& shared = raw(index);
   alignas(layout::EntryRecord) std::byte bytes[sizeof(layout::EntryRecord)];
   std::optional<steady_clock::time_point> since;
+  int looks = 0;
   std::uint32_t sequence = 0;
   for (;;) {
     sequence = shared.sequence.load();
@@ -108,7 +120,11 @@ Record Tables::read(std::uint32_t index) const {
       throw Error(Errc::host_unresponsive,
                   "the host has been changing an entry for 10 seconds; is it stopped?");
     }
-    std::this_thread::yield();
+    if (++looks < kBusyLooks) {
+      std::this_thread::yield();
+    } else {
+      std::this_thread::sleep_for(kLookAgain);  // Its writer lost the processor, or is stopped.
+    }
   }
   const auto& copy = *reinterpret_cast<const layout::EntryRecord*>(bytes);
   Record record;
@@ -127,14 +143,7 @@ Record Tables::read(std::uint32_t index) const {
       copy.order > layout::Order::column_major) {
     throw_layout("entry " + std::to_string(index) + " holds impossible numbers");
   }
-  const layout::Location& at = copy.location;
-  if (at.segment != 0 &&
-      (at.offset > at.segment_nbytes || at.offset % alignof(layout::Head) != 0 ||
-       at.data_offset > at.segment_nbytes - at.offset || at.data_offset < sizeof(layout::Head) ||
-       at.attributes_capacity > at.data_offset - sizeof(layout::Head) ||
-       at.capacity > at.segment_nbytes - at.offset - at.data_offset)) {
-    throw_layout("entry " + std::to_string(index) + " lies outside its segment");
-  }
+  if (copy.location.segment != 0) require_inside(copy.location);
   record.shape = Shape::of(std::span(copy.dimensions, copy.ndim));
   record.name.assign(copy.name, copy.name_nbytes);
   return record;

@@ -29,6 +29,9 @@ struct Record {
   std::string name;
 };
 
+/// Throws: `Errc::layout` when a block does not lie inside its segment.
+void require_inside(const layout::Location& location);
+
 /// The tables of a context, from the side that reads them.
 ///
 /// What is read is copied once and then checked; numbers that cannot be are `Errc::layout`.

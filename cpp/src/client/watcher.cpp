@@ -62,26 +62,39 @@ void Watcher::run() noexcept {
 }
 
 void Watcher::read_notices() {
-  for (;;) {
-    protocol::Message notice;
-    const auto buffer = std::as_writable_bytes(std::span(&notice, 1));
-    const posix::Received received = posix::receive_message(notices_.get(), buffer);
-    if (received.result == posix::IoResult::would_block) return;
-    if (received.result == posix::IoResult::closed) return parts_.connection.mark_dead();
-    if (received.nbytes != buffer.size() || notice.magic != protocol::kMagic) continue;
-    if (notice.operation == protocol::Operation::notice_retire) {
-      parts_.segments.retire(notice.location.segment);
-      parts_.let_go(notice.location.segment);
-    } else if (notice.operation == protocol::Operation::notice_freed &&
-               notice.index < parts_.tables.high_water()) {
-      const Record record = parts_.tables.read(notice.index);
-      if (record.generation != notice.generation || record.state != layout::EntryState::doomed) {
-        continue;
-      }
-      if (auto block = block_at(parts_.segments, record.location)) {
-        parts_.pool.put({notice.index, notice.generation, std::move(block)});
-      }
-    }
+  std::unordered_set<std::uint64_t> gone;
+  while (read_notice(gone)) {
+  }
+  if (!gone.empty()) parts_.let_go(gone);
+}
+
+/// Returns whether there may be another one.
+bool Watcher::read_notice(std::unordered_set<std::uint64_t>& gone) {
+  protocol::Message notice;
+  const auto buffer = std::as_writable_bytes(std::span(&notice, 1));
+  const posix::Received received = posix::receive_message(notices_.get(), buffer);
+  if (received.result == posix::IoResult::closed) parts_.connection.mark_dead();
+  if (received.result != posix::IoResult::ok) return false;
+  if (received.nbytes != buffer.size() || notice.magic != protocol::kMagic) return true;
+  if (notice.operation == protocol::Operation::notice_retire) {
+    parts_.segments.retire(notice.location.segment);
+    gone.insert(notice.location.segment);
+  } else if (notice.operation == protocol::Operation::notice_freed) {
+    take_back(notice);
+  }
+  return true;
+}
+
+/// Puts an allocation of this process, which somebody else freed, into the pool.
+void Watcher::take_back(const protocol::Message& notice) {
+  if (notice.index >= parts_.tables.high_water()) return;
+  const Record record = parts_.tables.read(notice.index);
+  if (record.generation != notice.generation || record.state != layout::EntryState::doomed) return;
+  Pool::Item item{notice.index, notice.generation, block_at(parts_.segments, record.location)};
+  if (item.block) {
+    parts_.pool.put(std::move(item));
+  } else {
+    (void)drop(item);
   }
 }
 

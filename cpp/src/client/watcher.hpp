@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <thread>
+#include <unordered_set>
 
 #include "client/connection.hpp"
 #include "client/pool.hpp"
@@ -22,8 +23,8 @@ class Watcher {
     SegmentCache& segments;
     Pool& pool;
     const Tables& tables;
-    /// Makes entries forget their cached blocks of a segment that is gone.
-    std::function<void(std::uint64_t segment)> let_go;
+    /// Makes entries forget their cached blocks of segments that are gone.
+    std::function<void(const std::unordered_set<std::uint64_t>& segments)> let_go;
   };
 
   Watcher(Parts parts, posix::UniqueFd notices, posix::UniqueFd host_pidfd);
@@ -36,6 +37,8 @@ class Watcher {
  private:
   void run() noexcept;
   void read_notices();
+  bool read_notice(std::unordered_set<std::uint64_t>& gone);
+  void take_back(const protocol::Message& notice);
   void tidy();
   bool drop(const Pool::Item& item);
 

@@ -30,8 +30,8 @@ void check_private(const struct stat& status, const std::string& path) {
 
 // False when the file was removed or replaced between open and flock.
 bool is_still_there(int directory_fd, const std::string& name, int fd) {
-  struct stat opened {};
-  struct stat named {};
+  struct stat opened{};
+  struct stat named{};
   if (::fstat(fd, &opened) != 0) throw_system_error("fstat", name);
   if (::fstatat(directory_fd, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0) {
     if (errno == ENOENT) return false;
@@ -49,7 +49,7 @@ UniqueFd open_private_directory(const std::string& path) {
     refuse(path, "is a symbolic link or no directory; name a directory of your own");
   }
   if (!fd) throw_system_error("open", path);
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd.get(), &status) != 0) throw_system_error("fstat", path);
   check_private(status, path);
   return fd;

@@ -34,13 +34,11 @@ void Epoll::modify(int fd, std::uint64_t key, std::uint32_t events) {
   control(fd_.get(), EPOLL_CTL_MOD, fd, key, events);
 }
 
-void Epoll::remove(int fd) noexcept {
-  ::epoll_ctl(fd_.get(), EPOLL_CTL_DEL, fd, nullptr);
-}
+void Epoll::remove(int fd) noexcept { ::epoll_ctl(fd_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 std::span<epoll_event> Epoll::wait(std::chrono::milliseconds timeout) {
-  const auto limit = static_cast<int>(
-      std::clamp<std::chrono::milliseconds::rep>(timeout.count(), -1, INT_MAX));
+  const auto limit =
+      static_cast<int>(std::clamp<std::chrono::milliseconds::rep>(timeout.count(), -1, INT_MAX));
   const int count = ::epoll_wait(fd_.get(), events_.data(), kMaxEvents, limit);
   if (count >= 0) return std::span(events_).first(static_cast<std::size_t>(count));
   if (errno != EINTR) throw_system_error("epoll_wait", "epoll");

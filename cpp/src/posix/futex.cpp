@@ -32,8 +32,7 @@ bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
   limit.tv_sec = static_cast<time_t>(seconds.count());
   limit.tv_nsec = static_cast<long>((left - seconds).count());
   const bool for_ever = timeout == std::chrono::nanoseconds::max();
-  return futex(word, FUTEX_WAIT, expected, for_ever ? nullptr : &limit) == 0 ||
-         errno != ETIMEDOUT;
+  return futex(word, FUTEX_WAIT, expected, for_ever ? nullptr : &limit) == 0 || errno != ETIMEDOUT;
 }
 
 void futex_wake_all(std::atomic<std::uint32_t>& word) noexcept {

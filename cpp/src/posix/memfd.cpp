@@ -23,7 +23,7 @@ constexpr std::size_t kMaxName = 249;
 std::string describe(int fd) { return "memfd " + std::to_string(fd); }
 
 struct stat status_of(int fd) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0) throw_system_error("fstat", describe(fd));
   return status;
 }

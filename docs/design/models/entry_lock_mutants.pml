@@ -90,7 +90,7 @@
 #else
 #define SECOND_LOOK writer == 0
 #endif
-#ifdef M_LETS_GO                   /* a writer that finds readers lets go of the word and tries again */
+#ifdef M_LETS_GO                   /* a writer that finds readers lets go and tries again */
 #define LETS_GO STEP(writer = 0); ANNOUNCE(released) goto take_writer;
 #else
 #define LETS_GO

@@ -36,7 +36,7 @@ Event released, drained;
 /* ---- private to a process, guarded by its mutex -------------------------------------------- */
 
 bit mutex[SLOTS];
-byte inside[SLOTS];                /* threads that read: the first sets the bit, the last clears it */
+byte inside[SLOTS];                /* threads that read: first sets the bit, last clears it */
 byte asleep[SLOTS];                /* threads that sleep: likewise, for the sleeper bit */
 
 /* ---- ghosts -------------------------------------------------------------------------------- */

@@ -10,8 +10,6 @@ cdef class Allocation:
     cdef shared_ptr[CEntry] _entry  # holds the context; null when released
     cdef OpenMappings _mappings
     cdef str _label                 # for messages when there is no entry any more
-    cdef bint _is_read_hot          # whether the last map of that kind needed nobody
-    cdef bint _is_write_hot
 
     # A copy, because another thread may release the object while this one waits.
     cdef shared_ptr[CEntry] _held(self) except *

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Raw shared memory: private until it is published under a name."""
 
-from libc.stdint cimport int64_t
 from libcpp.memory cimport shared_ptr
 from libcpp.string cimport string
 
 from clara_fastio._core.array cimport dtype_of, element_number, element_type_of, shape_of
 from clara_fastio._core.libfastio cimport CAccessMode, CElementType, CEntry, CShape
 from clara_fastio._core.mapping cimport (
-    Mapping,
     OpenMappings,
     access_mode,
     open_mapping,
@@ -170,17 +168,7 @@ cdef class Allocation:
         cdef CAccessMode access = access_mode(
             self._default_mode() if mode is None else mode, dirty
         )
-        cdef int64_t nanoseconds = wait_time(timeout)
-        cdef bint is_read = access == CAccessMode.read or access == CAccessMode.dirty
-        cdef Mapping mapping = open_mapping(
-            self._held(), access, nanoseconds, self._mappings,
-            self._is_read_hot if is_read else self._is_write_hot
-        )
-        if is_read:
-            self._is_read_hot = True
-        else:
-            self._is_write_hot = True
-        return mapping
+        return open_mapping(self._held(), access, wait_time(timeout), self._mappings)
 
     def unmap(self):
         """Close the one mapping that this object has open, and commit what was written.

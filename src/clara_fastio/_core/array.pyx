@@ -10,7 +10,7 @@ from cpython.pycapsule cimport (
     PyCapsule_New,
 )
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 
 from clara_fastio._core cimport dlpack

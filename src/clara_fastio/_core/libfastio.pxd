@@ -110,6 +110,8 @@ cdef extern from "clara_fastio/mapping.hpp" namespace "clara_fastio" nogil:
 
     cdef cppclass CMapping "clara_fastio::Mapping":
         CMapping(shared_ptr[CEntry], CAccessMode) except +translate_exception
+        bool try_cached() except +translate_exception
+        bool try_cached() except +translate_exception
         bool try_map() except +translate_exception
         bool wait(nanoseconds) except +translate_exception
         void throw_blocked(bool) except +translate_exception

@@ -42,6 +42,6 @@ cdef class Mapping:
 cdef int64_t wait_time(object timeout) except -2
 cdef CAccessMode access_mode(object mode, bint dirty) except *
 cdef Mapping open_mapping(
-    const shared_ptr[CEntry]& entry, CAccessMode mode, int64_t nanoseconds,
-    OpenMappings siblings, bint is_hot
+    const shared_ptr[CEntry]& entry, CAccessMode mode, int64_t timeout,
+    OpenMappings siblings
 )

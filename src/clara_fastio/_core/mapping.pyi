@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-from types import CapsuleType, TracebackType
+from types import TracebackType
 from typing import Any, final
 
 from numpy.typing import DTypeLike, NDArray
@@ -55,5 +55,5 @@ class Mapping:
         max_version: tuple[int, int] | None = None,
         dl_device: tuple[int, int] | None = None,
         copy: bool | None = None,
-    ) -> CapsuleType: ...
+    ) -> object: ...
     def __dlpack_device__(self) -> tuple[int, int]: ...

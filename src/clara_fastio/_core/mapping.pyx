@@ -2,7 +2,7 @@
 """Access to the bytes of an allocation, with its lock."""
 
 cimport cython
-from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
@@ -10,7 +10,7 @@ from libcpp cimport bool
 from libcpp.memory cimport shared_ptr
 
 from clara_fastio._core.array cimport empty_array, export_dlpack, make_array
-from clara_fastio._core.libfastio cimport CAccessMode, CElementType, CEntry, CMapping, nanoseconds
+from clara_fastio._core.libfastio cimport CAccessMode, CEntry, CMapping, nanoseconds
 
 import os
 import sys
@@ -80,9 +80,9 @@ cdef CAccessMode access_mode(object mode, bint dirty) except *:
 cdef class Deadline:
     """The end of a wait, which is slept through in slices."""
 
-    def __cinit__(self, int64_t nanoseconds):
-        self.is_wait = nanoseconds != 0
-        self._end = -1 if nanoseconds < 0 else time.monotonic_ns() + nanoseconds
+    def __cinit__(self, int64_t length):
+        self.is_wait = length != 0
+        self._end = -1 if length < 0 else time.monotonic_ns() + length
 
     cdef int64_t next_slice(self) except -1:
         """Handle signals; give the nanoseconds to sleep, 0 when the wait is over."""
@@ -111,21 +111,20 @@ cdef class OpenMappings:
 
 
 cdef Mapping open_mapping(
-    const shared_ptr[CEntry]& entry, CAccessMode mode, int64_t nanoseconds,
-    OpenMappings siblings, bint is_hot
+    const shared_ptr[CEntry]& entry, CAccessMode mode, int64_t timeout,
+    OpenMappings siblings
 ):
     cdef Mapping self = Mapping.__new__(Mapping)
     self._mode = mode
     self._mapping.reset(new CMapping(entry, mode))
     cdef CMapping* mapping = self._mapping.get()
-    cdef bool is_open
-    if is_hot:
-        is_open = mapping.try_map()  # Only a first time may ask the host.
-    else:
+    # The usual case asks nobody, and releasing the interpreter's lock would cost as much as it.
+    cdef bool is_open = mapping.try_cached()
+    if not is_open:
         with nogil:
             is_open = mapping.try_map()
     if not is_open:
-        self._wait(nanoseconds)
+        self._wait(timeout)
     self._siblings = siblings
     siblings.count += 1
     siblings._sum += <size_t> <PyObject*> self

@@ -100,7 +100,6 @@ cdef class Variable(Allocation):
         cdef shared_ptr[CEntry] entry = self._held()
         with nogil:
             entry.get().update_shape(wanted)
-        self._is_write_hot = False  # The next map may need other memory.
 
     def allocate(self):
         """Reserve the memory for the shape; nothing when it has memory already.
@@ -180,4 +179,3 @@ cdef class Variable(Allocation):
         cdef shared_ptr[CEntry] entry = self._held()
         with nogil:
             entry.get().set_attributes(json)
-        self._is_write_hot = False  # The next map may need more room for them.

@@ -108,7 +108,7 @@ class JobMemory:
 
     def used(self) -> int:
         """Add up the bytes that the context's entries hold now."""
-        return sum(entry.nbytes for entry in self._context.entries())
+        return sum(entry.capacity for entry in self._context.entries())
 
     def close(self) -> None:
         """End the context; twice is fine."""
