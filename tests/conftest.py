@@ -21,7 +21,7 @@ os.environ["CLARA_FASTIO_DEBUG"] = "1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rounds", type=int, default=60, help="rounds of a random kill test")
+    parser.addoption("--rounds", type=int, default=200, help="processes that tests/kill kills")
 
 
 class RunProgram(Protocol):
@@ -32,7 +32,7 @@ class RunProgram(Protocol):
 
 @pytest.fixture
 def rounds(request: pytest.FixtureRequest) -> int:
-    """How often a random test is to be repeated: ``--rounds``."""
+    """How much a random test is to do: ``--rounds``."""
     return request.config.getoption("--rounds")
 
 
@@ -41,6 +41,7 @@ def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail when a segment that appeared during a test outlives the test's other fixtures."""
     before = leaks.held_by_this_run()
     yield
+    request.node.funcargs.clear()  # A test's arguments outlive the fixtures that made them.
     left = leaks.wait_until_given_back(before)
     assert not left, f"{request.node.name} left segments behind: {left}"
 

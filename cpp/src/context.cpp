@@ -57,7 +57,7 @@ struct Registry {
     const std::lock_guard lock(mutex);
     const auto found = contexts.find(name);
     auto context = found == contexts.end() ? nullptr : found->second.lock();
-    return context && !context->is_closed() && !context->is_foreign() ? context : nullptr;
+    return context && context->is_usable() ? context : nullptr;
   }
   void add(const std::shared_ptr<Context>& context) {
     const std::lock_guard lock(mutex);
@@ -88,6 +88,15 @@ void Context::State::forget(std::uint32_t index, Entry* object) {
 void Context::State::let_go(const std::unordered_set<std::uint64_t>& segments) {
   const std::lock_guard lock(mutex);
   for (Entry* object : objects) object->let_go(segments);
+}
+
+void Context::State::unmap() {
+  {
+    const std::lock_guard lock(mutex);
+    for (Entry* object : objects) object->let_go_all();
+  }
+  (void)pool.drain();
+  segments.clear();
 }
 
 bool Context::State::leave() {
@@ -178,6 +187,10 @@ bool Context::is_foreign() const noexcept {
   return state_ == nullptr || state_->fork_generation != posix::fork_generation();
 }
 
+bool Context::is_usable() const noexcept {
+  return !is_foreign() && !is_closed() && !state_->connection->is_dead();
+}
+
 void Context::check_process() const {
   if (!is_foreign()) return;
   throw Error(Errc::forked, "the context '" + state_->name +
@@ -213,6 +226,7 @@ void Context::finish() noexcept {
   state_->watcher->stop();
   state_->connection->mark_dead();
   state_->connection->close();
+  state_->unmap();
   const std::lock_guard lock(state_->host_mutex);
   state_->host.reset();
 }

@@ -8,6 +8,7 @@
 
 #include "clara_fastio/error.hpp"
 #include "client/block.hpp"
+#include "client/relaxed.hpp"
 #include "client/state.hpp"
 #include "kill_points.hpp"
 #include "posix/memfd.hpp"
@@ -115,6 +116,12 @@ Record Entry::read_record() {
     if (record.generation == generation_.load()) return record;
     require_generation();
   }
+}
+
+void Entry::let_go_all() {
+  const std::lock_guard lock(lock_.mutex());
+  read_block_.reset();
+  write_block_.reset();
 }
 
 void Entry::let_go(const std::unordered_set<std::uint64_t>& segments) {
@@ -303,11 +310,11 @@ void Entry::freeze(client::SegmentMap& segment) {
 
 void Entry::read_shape(const Block& block, ElementType type, const Shape& declared, Shape& shape) {
   const layout::Head& head = *block.head;
-  const std::uint32_t ndim = __atomic_load_n(&head.ndim, __ATOMIC_RELAXED);
+  const std::uint32_t ndim = client::load_relaxed(head.ndim);
   bool is_sound = ndim == declared.ndim;
   shape.ndim = is_sound ? ndim : 0;
   for (std::uint32_t i = 0; i < shape.ndim; ++i) {
-    shape.dimensions[i] = __atomic_load_n(&head.dimensions[i], __ATOMIC_RELAXED);
+    shape.dimensions[i] = client::load_relaxed(head.dimensions[i]);
     is_sound =
         is_sound && shape.dimensions[i] >= 0 &&
         (declared.dimensions[i] == kDynamic || declared.dimensions[i] == shape.dimensions[i]);
@@ -322,15 +329,16 @@ Content Entry::read_content(const Block& block, ElementType type, bool is_variab
   const layout::Head& head = *block.head;
   Content content;
   content.version = head.version.load();
-  content.committed_monotonic = head.committed_monotonic;
-  content.committed_realtime = head.committed_realtime;
+  content.committed_monotonic = client::load_relaxed(head.committed_monotonic);
+  content.committed_realtime = client::load_relaxed(head.committed_realtime);
   const std::uint32_t attributes_nbytes =
-      __atomic_load_n(&head.attributes_nbytes, __ATOMIC_RELAXED);
+      client::load_relaxed(head.attributes_nbytes);
   if (attributes_nbytes > block.location.attributes_capacity) {
     throw Error(Errc::layout, "the head of the content holds attributes that cannot be");
   }
   const auto* attributes = reinterpret_cast<const char*>(block.head) + sizeof(layout::Head);
-  content.attributes.assign(attributes, attributes_nbytes);
+  content.attributes.resize(attributes_nbytes);
+  client::copy_relaxed(content.attributes.data(), attributes, attributes_nbytes);
   if (is_variable && content.version > 1) {
     read_shape(block, type, declared, content.shape);
   } else {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "clara_fastio/error.hpp"
+#include "client/relaxed.hpp"
 #include "client/segment_cache.hpp"
 #include "client/state.hpp"
 #include "kill_points.hpp"
@@ -236,21 +237,22 @@ void Mapping::describe(bool will_write) {
 
 void Mapping::write_head() {
   layout::Head& head = *block_->head;
-  head.ndim = shape_.ndim;
-  std::copy(shape_.dimensions.begin(), shape_.dimensions.begin() + shape_.ndim, head.dimensions);
+  client::store_relaxed(head.ndim, shape_.ndim);
+  client::copy_relaxed(head.dimensions, shape_.dimensions.data(), shape_.ndim);
   if (entry_->has_next_attributes_.load()) {
     const std::lock_guard lock(entry_->lock().mutex());
     const std::string& json = *entry_->next_attributes_;
     // Set after the map, they may not fit: then they wait for the next one.
     if (json.size() <= block_->location.attributes_capacity) {
-      std::copy(json.begin(), json.end(), reinterpret_cast<char*>(&head) + sizeof(layout::Head));
-      head.attributes_nbytes = static_cast<std::uint32_t>(json.size());
+      auto* attributes = reinterpret_cast<char*>(&head) + sizeof(layout::Head);
+      client::copy_relaxed(attributes, json.data(), json.size());
+      client::store_relaxed(head.attributes_nbytes, static_cast<std::uint32_t>(json.size()));
       entry_->next_attributes_.reset();
       entry_->has_next_attributes_.store(false);
     }
   }
-  head.committed_monotonic = now_ns(CLOCK_MONOTONIC_COARSE);
-  head.committed_realtime = now_ns(CLOCK_REALTIME_COARSE);
+  client::store_relaxed(head.committed_monotonic, now_ns(CLOCK_MONOTONIC_COARSE));
+  client::store_relaxed(head.committed_realtime, now_ns(CLOCK_REALTIME_COARSE));
 }
 
 void Mapping::commit() {

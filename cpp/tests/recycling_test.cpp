@@ -324,6 +324,32 @@ TEST(RecyclingTest, ALookerOfAReusedEntryHoldsIt) {
   for (std::thread& looker : lookers) looker.join();
 }
 
+/// The background thread lets go of a segment that is gone while entries that cached it die.
+TEST(RecyclingTest, EntriesDieWhileTheirSegmentIsRetired) {
+  HostOptions cold = options();
+  cold.pool_limit = 0;
+  auto host = Context::host(cold);
+  auto reader = stranger(*host);
+  std::atomic<bool> done = false;
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 2; ++i) {
+    readers.emplace_back([&] {
+      while (!done) {
+        (void)code_of([&] {
+          if (auto entry = reader->find("v")) (void)Mapping(entry, AccessMode::read).try_map();
+        });
+      }
+    });
+  }
+  for (int round = 0; round < 400; ++round) {
+    auto variable = declare(*host, "v", shape_of({100'000}));
+    fill(variable, 1);
+    variable->free();
+  }
+  done = true;
+  for (std::thread& thread : readers) thread.join();
+}
+
 TEST(RecyclingTest, ManySmallAllocationsAreGivenBack) {
   auto host = Context::host(options(1 << 15));
   auto producer = stranger(*host);

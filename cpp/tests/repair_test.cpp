@@ -320,7 +320,7 @@ TEST(RepairTest, TheDeathOfTheHostEndsEveryWait) {
 }
 
 TEST(RepairTest, ManyAreKilledAtRandomAndNothingIsLeft) {
-  constexpr int kRounds = 25;
+  constexpr int kRounds = 15;
   auto host = Context::host(options());
   auto block = share(*host);
   const std::size_t before = segment_descriptors();

@@ -120,7 +120,7 @@ class Arena:
         self.held.release()
         left = leaks.wait_until_given_back(self._segments)
         assert not left, f"what the killed had is still held: {left}"
-        del self._context  # The test's arguments outlive its fixtures.
+        del self._context, self.held  # The test's arguments outlive its fixtures.
 
     def _take_stock(self, deaths: list[Death]) -> tuple[float, int]:
         """Ask all survivors; return the seconds they took and the contents that were torn."""

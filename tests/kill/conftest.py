@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from tests.conftest import RunProgram
 
+#: A later pass of a point differs in nothing from one of these.
+MOST_PASSES = 40
+
 TALLY = pytest.StashKey[Tally]()
 
 
@@ -54,12 +57,13 @@ def arena(context_name: str, run_program: RunProgram, tally: Tally) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def passes_per_point(pytestconfig: pytest.Config) -> int:
-    """How many passes of each kill point to stop at: about half of all kills."""
-    return max(2, pytestconfig.getoption("--rounds") // (2 * len(points.names())))
+def passes_per_point(pytestconfig: pytest.Config) -> list[int]:
+    """At which passes of each kill point to stop: about half of all kills."""
+    count = max(2, pytestconfig.getoption("--rounds") // (2 * len(points.names())))
+    return [1 + number % MOST_PASSES for number in range(count)]
 
 
 @pytest.fixture(scope="session")
 def random_rounds(pytestconfig: pytest.Config) -> int:
     """How often to kill in each role at random: the other half of all kills."""
-    return max(2, pytestconfig.getoption("--rounds") // 16)
+    return max(2, pytestconfig.getoption("--rounds") // 24)

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.kill import points
 from tests.kill.doomed import Doomed
 
@@ -21,18 +19,10 @@ def test_critical_points_exist():
 
 
 def test_survivors_go_on_after_a_death_at(client_point, arena, passes_per_point):
-    for number in range(1, passes_per_point + 1):
+    for number in passes_per_point:
         with Doomed.victim(
             arena.name, "everything", passes=ENOUGH_PASSES, kill_point=f"{client_point}:{number}"
         ) as victim:
             death = victim.wait_for_death()
             assert death.was_killed, f"{client_point} was not passed {number} times: {victim.errors}"
             arena.recover(client_point, [death], critical=client_point in points.CRITICAL)
-
-
-@pytest.mark.parametrize("point", ["write.version_odd", "write.before_commit"])
-def test_death_before_the_commit_is_flagged(arena, tally, point):
-    before = tally.torn
-    with Doomed.victim(arena.name, "publisher", kill_point=f"{point}:2") as victim:
-        arena.kill(point, victim, critical=True)
-    assert tally.torn >= before

@@ -13,7 +13,7 @@ from tests.kill.doomed import Doomed
 ROLES = ("writer", "reader", "producer", "creator", "publisher", "everything")
 
 #: Seconds after which everything that a victim does was done a few times.
-LONGEST_LIFE = 0.004
+LONGEST_LIFE = 0.008
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -104,11 +104,12 @@ def test_column_major_arrays(context, peer):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_array_of_more_than_four_gibibytes(context, peer):
+def test_array_of_more_than_four_gibibytes(context, new_peer):
     size = (4 << 30) + 4096
     variable = context.variable("x", shape=(size,))
     with variable.map("w") as array:
         array[0], array[1 << 32], array[-1] = 1, 2, 3
+    peer = new_peer()  # Not before, for its time is limited.
     peer.do("with context['x'].map('r') as a: seen = [a.size, *map(int, (a[0], a[1 << 32], a[-1]))]")
     assert peer.value("seen") == [size, 1, 2, 3]
 

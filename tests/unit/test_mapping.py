@@ -16,7 +16,8 @@ def variable(context):
     variable = context.variable("x", shape=(4,))
     with variable.map("w") as array:
         array[:] = 1
-    return variable
+    yield variable
+    variable.release()
 
 
 MODES = {

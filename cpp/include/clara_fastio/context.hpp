@@ -107,6 +107,7 @@ class CLARA_FASTIO_EXPORT Context : public std::enable_shared_from_this<Context>
 
   /// Throws: `Errc::forked`, `Errc::closed`, `Errc::host_died`.
   void check() const;
+  bool is_usable() const noexcept;
   /// Throws: `Errc::forked`. A forked child has neither the tables nor the lock lines.
   void check_process() const;
   /// Whether this is a forked child of the process that opened it.

@@ -101,6 +101,7 @@ class CLARA_FASTIO_EXPORT Entry : public std::enable_shared_from_this<Entry> {
   EntryLock& lock() noexcept { return lock_; }
   /// Forgets what is cached of segments that are gone, so that they can be unmapped.
   void let_go(const std::unordered_set<std::uint64_t>& segments);
+  void let_go_all();
 
  private:
   friend class Mapping;

@@ -65,6 +65,8 @@ struct Context::State {
   void forget(std::uint32_t index, Entry* object = nullptr);
   /// The segments are gone: no entry keeps a cached block of them.
   void let_go(const std::unordered_set<std::uint64_t>& segments);
+  /// Unmaps everything that no array and no open mapping needs.
+  void unmap();
   bool has_references();
   /// Whether nothing is referred to; then nothing ever will be.
   bool leave();

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "clara_fastio/error.hpp"
+#include "client/relaxed.hpp"
 #include "posix/memfd.hpp"
 
 namespace clara_fastio::client {
@@ -29,15 +30,6 @@ void require_seals(int fd, int wanted, const char* what) {
   if ((posix::seals(fd) & wanted) != wanted) {
     throw Error(Errc::seal, std::string("the ") + what +
                                 " that the host handed out is not sealed as it must be");
-  }
-}
-
-/// Copies what the host may be writing, word by word, so that no torn word is ever seen.
-void copy_words(void* to, const void* from, std::size_t nbytes) noexcept {
-  auto* target = static_cast<std::uint32_t*>(to);
-  auto* source = static_cast<const std::uint32_t*>(from);
-  for (std::size_t i = 0; i < nbytes / 4; ++i) {
-    target[i] = __atomic_load_n(source + i, __ATOMIC_RELAXED);
   }
 }
 
@@ -108,7 +100,8 @@ Record Tables::read(std::uint32_t index) const {
   for (;;) {
     sequence = shared.sequence.load();
     if (sequence % 2 == 0) {
-      copy_words(bytes, &shared, sizeof(bytes));
+      copy_relaxed(reinterpret_cast<std::uint32_t*>(bytes),
+                   reinterpret_cast<const std::uint32_t*>(&shared), sizeof(bytes) / 4);
       std::atomic_thread_fence(std::memory_order_seq_cst);
       if (shared.sequence.load() == sequence) break;
     }

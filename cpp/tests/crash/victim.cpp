@@ -38,10 +38,10 @@ class Victim {
 
   void pass(const std::string& role) {
     static const std::map<std::string, void (Victim::*)()> kRoles = {
-        {"writer", &Victim::write},       {"producer", &Victim::produce},
-        {"reader", &Victim::read},        {"creator", &Victim::create},
-        {"publisher", &Victim::publish},  {"waiter", &Victim::wait_for_held},
-        {"everything", &Victim::do_everything},
+        {"writer", &Victim::write},      {"producer", &Victim::produce},
+        {"reader", &Victim::read},       {"creator", &Victim::create},
+        {"publisher", &Victim::publish}, {"waiter", &Victim::wait_for_held},
+        {"restarted", &Victim::restart}, {"everything", &Victim::do_everything},
     };
     (this->*kRoles.at(role))();
     ++passes_;
@@ -101,6 +101,14 @@ class Victim {
     entry->update_shape(Shape::of(length));
     fill_entry(entry);
     if (passes_ % 8 == 7) entry->free();
+  }
+
+  // A variable that the next victim goes on with.
+  void restart() {
+    const auto entry = variable("restarted");
+    const std::int64_t length[] = {25'000};
+    entry->update_shape(Shape::of(length));
+    fill_entry(entry);
   }
 
   void read() {

@@ -75,7 +75,13 @@ bit spoiled;                       /* a writer died inside or left by an excepti
     if :: HAS(writing, me) -> spoiled = 1 :: else fi;                      \
     life[me] = dead; CLEAR(writing, me); CLEAR(reading, me);               \
     FORGET(released, me); FORGET(drained, me);                             \
-    k = 0; seen = 0; fresh = 0; late = 0; role = 0
+    k = 0; seen = 0; fresh = 0; late = 0; role = 0 FIRST_ROUND
+
+#if ROUNDS
+#define FIRST_ROUND ; round = 0
+#else
+#define FIRST_ROUND
+#endif
 
 #include "entry_lock_mutants.pml"
 

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from clara_fastio._core.allocation import Allocation
-from clara_fastio._core.context import Context, create_context, list_contexts, open_context
+from clara_fastio._core.context import Context
 from clara_fastio._core.mapping import Mapping, set_debug
+from clara_fastio._core.opening import create_context, list_contexts, open_context
 from clara_fastio._core.variable import Variable
 
 __all__ = [

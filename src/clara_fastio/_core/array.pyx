@@ -9,7 +9,7 @@ from cpython.pycapsule cimport (
     PyCapsule_IsValid,
     PyCapsule_New,
 )
-from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 
@@ -33,7 +33,6 @@ cdef extern from "numpy/arrayobject.h":
         char* data
         int nd
         cnp.npy_intp* dimensions
-        PyObject* base
         int flags
 
     # Not in numpy's own declarations, for it steals the reference to the type.
@@ -149,9 +148,6 @@ cdef void _empty(object array) noexcept:
         fields.dimensions[i] = 0
     fields.data = _nothing
     fields.flags &= ~cnp.NPY_ARRAY_WRITEABLE
-    cdef PyObject* base = fields.base
-    fields.base = NULL
-    Py_XDECREF(base)
 
 
 cdef bint _can_empty():
@@ -159,7 +155,7 @@ cdef bint _can_empty():
     sample = np.ones((2, 3))[:, :]
     _empty(sample)
     return (
-        sample.shape == (0, 0) and sample.base is None and not sample.flags.writeable
+        sample.shape == (0, 0) and not sample.flags.writeable
         and sample.__array_interface__["data"][0] == <size_t> _nothing
     )
 
@@ -168,7 +164,10 @@ cdef bint _is_emptying_safe = _can_empty()
 
 
 cdef bint empty_array(object array):
-    """Make an array one without elements, in place, and let go of the memory behind it."""
+    """Make an array one without elements, in place.
+
+    Its base stays: what was made from the array, and went unnoticed, still needs the memory.
+    """
     if _is_emptying_safe:
         _empty(array)
     return _is_emptying_safe

@@ -16,3 +16,7 @@ cdef class Context:
     cdef shared_ptr[CContext] _held(self) except *
     cdef object _wrap(self, shared_ptr[CEntry]& entry)
     cdef object _find(self, object name)
+
+
+# The one object of a context in this process.
+cdef object context_of(shared_ptr[CContext]& context)

@@ -9,14 +9,6 @@ from clara_fastio._core.allocation import Allocation
 from clara_fastio._core.variable import Variable
 from clara_fastio.types import EntryInfo, ProcessInfo
 
-def create_context(
-    name: str | None = None, *, capacity: int = 131072, memory_limit: int | None = None
-) -> Context: ...
-def open_context(
-    name: str | None = None, *, socket: int | None = None, timeout: float | None = 0
-) -> Context: ...
-def list_contexts() -> list[str]: ...
-
 class Context:
     def __init__(self) -> None: ...
     @property

@@ -9,30 +9,23 @@ from libcpp.vector cimport vector
 
 from clara_fastio._core.allocation cimport Allocation, wrap
 from clara_fastio._core.array cimport element_number, element_type_of, shape_of
+from clara_fastio._core.inspection cimport entry_info, process_info
 from clara_fastio._core.libfastio cimport (
     CContext,
     CDeclaration,
     CElementType,
     CEntry,
     CEntryInfo,
-    CEntryKind,
-    CEntryState,
-    CHost,
-    CHostOptions,
     COrder,
     CProcessInfo,
     CShape,
-    kFrozen,
-    kProducerDied,
     nanoseconds,
 )
 from clara_fastio._core.mapping cimport Deadline, wait_time
 from clara_fastio._core.variable cimport Variable
 
 import atexit
-import os
 import sys
-import time
 import warnings
 import weakref
 
@@ -45,17 +38,9 @@ from clara_fastio.errors import (
     ReadOnlyError,
     ShapeError,
 )
-from clara_fastio.types import EntryInfo, ProcessInfo
 
 # By the address of the core's object, so that opening a context twice gives the same object.
 _contexts = weakref.WeakValueDictionary()
-# By the text of the environment: the descriptor that it names can be used once.
-cdef dict _inherited = {}
-cdef dict _STATES = {
-    <int> CEntryState.unpublished: "unpublished",
-    <int> CEntryState.live: "live",
-    <int> CEntryState.doomed: "freed",
-}
 
 
 @atexit.register
@@ -64,150 +49,7 @@ def _close_all():
         context.close()
 
 
-def create_context(name=None, *, capacity=131072, memory_limit=None):
-    """Host a context in this process.
-
-    Parameters
-    ----------
-    name
-        1 to 255 bytes of UTF-8, by which other processes of this user open it; None makes one up.
-    capacity
-        How many allocations and variables it can hold, at most 1048576.
-    memory_limit
-        Bytes that all of them may take together; None is as much as the machine gives.
-
-    Returns
-    -------
-    Context
-        Ends, for everybody, when it is closed.
-
-    Raises
-    ------
-    AlreadyExistsError
-        Another context of this user has the name.
-    OutOfMemoryError
-        Not even the tables fit.
-    """
-    cdef CHostOptions options
-    if name is None:
-        name = f"anonymous-{os.urandom(8).hex()}"
-    options.name = arguments.text(name, "the name of a context")
-    options.capacity = arguments.integer(capacity, "the capacity of a context", 1, 1 << 20)
-    if memory_limit is not None:
-        options.memory_limit = arguments.integer(memory_limit, "a memory limit", 1, 2**63 - 1)
-    cdef shared_ptr[CContext] context
-    with nogil:
-        context = CContext.host(options)
-    return _context_of(context)
-
-
-def open_context(name=None, *, socket=None, timeout=0):
-    """Open a context that a process of this user hosts.
-
-    Opening one that is open here gives the same object.
-
-    Parameters
-    ----------
-    name
-        Its name.
-    socket
-        In place of a name, a descriptor from `Context.connection` that this process inherited; it
-        belongs to the context from now on. With neither, the environment variable
-        ``CLARA_FASTIO_SOCKET`` says ``fd:N`` or ``path:FILE``.
-    timeout
-        Seconds to wait for somebody to host the name; None waits for ever.
-
-    Returns
-    -------
-    Context
-        The pre-allocated outputs of its role have their memory.
-
-    Raises
-    ------
-    NotFoundError
-        Nobody hosts it, or there is neither a name nor a variable.
-    VersionMismatchError
-        The host speaks another version of the protocol.
-    HostUnresponsiveError
-        The host did not answer within ten seconds.
-    """
-    if name is not None and socket is not None:
-        raise TypeError("a context is opened by name or by socket, not by both")
-    if socket is not None:
-        return _open_socket(arguments.integer(socket, "a socket", 0, 2**31 - 1))
-    if name is None:
-        return _open_environment(os.environ.get("CLARA_FASTIO_SOCKET", ""))
-    cdef string text = arguments.text(name, "the name of a context")
-    cdef Deadline deadline = Deadline(wait_time(timeout))
-    cdef shared_ptr[CContext] context
-    while True:
-        try:
-            with nogil:
-                context = CContext.open(text)
-            return _context_of(context)
-        except NotFoundError:
-            # A name on this machine has no event to wait for.
-            if deadline.next_slice() == 0:
-                raise
-            time.sleep(0.01)
-
-
-def list_contexts():
-    """Name the contexts that this user hosts on this machine.
-
-    Returns
-    -------
-    list of str
-        Sorted.
-    """
-    cdef vector[string] names
-    with nogil:
-        names = CHost.list()
-    return sorted([(<bytes> name).decode(errors="replace") for name in names])
-
-
-cdef object _open_environment(str place):
-    known = _inherited.get(place)
-    if known is not None:
-        context = known()
-        if context is None or context.closed:
-            raise NotFoundError(f"the context of CLARA_FASTIO_SOCKET={place} was closed here")
-        return context
-    kind, _, value = place.partition(":")
-    if kind == "fd" and value.isdecimal():
-        context = _open_socket(arguments.integer(int(value), "a socket", 0, 2**31 - 1))
-    elif kind == "path" and value:
-        context = _open_path(value)
-    elif not place:
-        raise NotFoundError(
-            "there is no context to open: give a name, or set CLARA_FASTIO_SOCKET as a runner does"
-        )
-    else:
-        raise ValueError(f"CLARA_FASTIO_SOCKET is fd:N or path:FILE; found {place!r}")
-    _inherited[place] = weakref.ref(context)
-    return context
-
-
-cdef object _open_path(str path):
-    from socket import AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, socket
-
-    with socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC) as connection:
-        try:
-            connection.connect(path)
-        except OSError as error:
-            raise NotFoundError(f"no context is hosted at {path}: {error}") from error
-        return _open_socket(connection.detach())
-
-
-cdef object _open_socket(int descriptor):
-    cdef shared_ptr[CContext] context
-    with nogil:
-        context = CContext.open_socket(descriptor)
-        context.get().allocate_outputs()
-    return _context_of(context)
-
-
-cdef object _context_of(shared_ptr[CContext]& context):
+cdef object context_of(shared_ptr[CContext]& context):
     known = _contexts.get(<size_t> context.get())
     if known is not None:
         return known
@@ -494,7 +336,7 @@ cdef class Context:
         with nogil:
             infos = context.get().entries()
         producers = {process.slot: process.role or f"pid {process.pid}" for process in self.processes()}
-        return [_entry_info(info, producers) for info in infos]
+        return [entry_info(info, producers) for info in infos]
 
     def processes(self):
         """List the processes that have it open now, for people.
@@ -508,7 +350,7 @@ cdef class Context:
         cdef vector[CProcessInfo] infos
         with nogil:
             infos = context.get().processes()
-        return [_process_info(info) for info in infos]
+        return [process_info(info) for info in infos]
 
     def __repr__(self):
         what = "closed" if self.closed else "hosted here" if self.is_host else "open"
@@ -569,34 +411,3 @@ cdef int _compare(object found, CEntry* entry, const CDeclaration& wanted) excep
             f"{found.name!r} was declared with sealed={entry.is_sealed()}, not {wanted.is_sealed}"
         )
     return 0
-
-
-cdef object _entry_info(const CEntryInfo& info, dict producers):
-    return EntryInfo(
-        name=(<bytes> info.name).decode(errors="replace") or None,
-        kind="variable" if info.kind == CEntryKind.variable else "allocation",
-        dtype=element_type_of(info.element_type),
-        shape=shape_of(info.shape),
-        declared_shape=shape_of(info.declared),
-        order="F" if info.order == COrder.column_major else "C",
-        nbytes=0 if info.shape.is_dynamic() else info.shape.nbytes(info.element_type),
-        capacity=info.capacity,
-        version=info.version,
-        state=_STATES[<int> info.state],
-        producer=producers.get(info.producer),
-        is_frozen=(info.flags & kFrozen) != 0,
-        is_orphaned=(info.flags & kProducerDied) != 0,
-        writer=None if info.writer < 0 else info.writer,
-        readers=tuple(info.readers),
-        holders=tuple(info.references),
-    )
-
-
-cdef object _process_info(const CProcessInfo& info):
-    return ProcessInfo(
-        slot=info.slot,
-        pid=info.pid,
-        role=(<bytes> info.role).decode(errors="replace"),
-        state="quarantined" if info.is_quarantined else "live",
-        age=max(0.0, (time.monotonic_ns() - <int64_t> info.since) / 1e9),
-    )

@@ -27,16 +27,18 @@ cdef class Mapping:
     cdef OpenMappings _siblings
     cdef object _array                  # made when first asked for; keeps itself alive
     cdef object _bound                  # in debug mode, what `with` has given out
-    cdef object _exposed                # the array whose address somebody was told
+    cdef object _exported               # a second array, which other protocols hold
+    cdef bint _is_exposed               # somebody was told its address, and holds the mapping
     cdef CAccessMode _mode
     cdef uint64_t _version
     cdef uint64_t _nbytes
 
     cdef CMapping* _opened(self) except NULL
+    cdef object _source(self)
     cdef int _wait(self, int64_t nanoseconds) except -1
     cdef int _end(self, bint is_commit) except -1
     cdef int _leave(self) except -1
-    cdef int _empty(self, object error) except -1
+    cdef int _check_left(self, object error) except -1
 
 
 cdef int64_t wait_time(object timeout) except -2

@@ -235,11 +235,10 @@ cdef class Mapping:
     def __exit__(self, kind, error, traceback):
         self._end(kind is None)
         if self._bound is not None:
-            self._empty(error)
+            self._check_left(error)
 
     def __getbuffer__(self, Py_buffer* buffer, int flags):
-        # The array exports itself: what holds the buffer then counts as made from it.
-        PyObject_GetBuffer(self.array, buffer, flags)
+        PyObject_GetBuffer(self._source(), buffer, flags)
 
     def __array__(self, dtype=None, *, copy=None):
         array = self.array
@@ -252,12 +251,11 @@ cdef class Mapping:
     @property
     def __array_interface__(self):
         """What older consumers read: address, shape and type."""
-        array = self.array
-        if array.dtype.kind == "V":
+        source = self._source()
+        if source.dtype.kind == "V":
             raise AttributeError("the array interface has no word for bfloat16")
-        # Who reads this holds the mapping, not the array.
-        self._exposed = array
-        return array.__array_interface__
+        self._is_exposed = True
+        return source.__array_interface__
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
         """Export the memory as a DLPack capsule, version 1 if the consumer knows it.
@@ -270,7 +268,7 @@ cdef class Mapping:
         """
         if stream is not None:
             raise BufferError("memory of the host has no stream; leave stream out")
-        return export_dlpack(self.array, max_version, dl_device, copy)
+        return export_dlpack(self._source(), max_version, dl_device, copy)
 
     def __dlpack_device__(self):
         """Say that the memory is the host's."""
@@ -287,6 +285,14 @@ cdef class Mapping:
         if self._siblings is None:
             raise ClosedError("the mapping was closed; map again")
         return self._mapping.get()
+
+    cdef object _source(self):
+        """Give the array that other protocols export, so that they can be counted apart."""
+        if self._exported is None:
+            self._exported = make_array(self._opened())
+        elif self._siblings is None:
+            self._opened()
+        return self._exported
 
     cdef int _wait(self, int64_t nanoseconds_to_wait) except -1:
         cdef CMapping* mapping = self._mapping.get()
@@ -324,6 +330,8 @@ cdef class Mapping:
             else:
                 self._mapping.reset()
             self._array = None
+            if not (self._is_exposed or _debug):
+                self._exported = None
         return 0
 
     cdef int _leave(self) except -1:
@@ -332,16 +340,18 @@ cdef class Mapping:
         self._siblings = None
         return 0
 
-    cdef int _empty(self, object error) except -1:
+    cdef int _check_left(self, object error) except -1:
         # One reference is ours, one the name's that `as` has bound.
-        cdef Py_ssize_t others = Py_REFCNT(<PyObject*> self._bound) - 2
-        if others <= 0:
+        cdef Py_ssize_t left = max(0, Py_REFCNT(<PyObject*> self._bound) - 2)
+        if left == 0:
             empty_array(self._bound)
-            self._bound = None
-            return 0
         self._bound = None
+        if self._exported is not None:
+            left += Py_REFCNT(<PyObject*> self._exported) - 1
+        if left == 0:
+            return 0
         message = (
-            f"{others} objects made from the array of a mapping are still alive after its end, "
+            f"{left} objects made from the array of a mapping are still alive after its end, "
             "and nothing protects what they show; copy what is to live on"
         )
         if error is None:

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Twins are measured in turns, block by block, and compared round by round."""
+
+from __future__ import annotations
+
+import statistics
+import time
+import timeit
+from dataclasses import dataclass, field
+from resource import RUSAGE_SELF, getrusage
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from bench.harness.system_calls import count_system_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Sample(NamedTuple):
+    """What one block of steps has cost all processes that took part."""
+
+    steps: int
+    wall_ns: int
+    cpu_ns: int
+    sleeps: int  #: voluntary context switches
+
+
+class Twin(Protocol):
+    """Something that can be done again and again."""
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that do it."""
+
+    def run(self, steps: int) -> Sample:
+        """Do it so many times."""
+
+
+class Statement:
+    """A statement of Python, executed in this process without the cost of a call around it."""
+
+    def __init__(self, statement: str, names: Mapping[str, object], setup: str = "pass") -> None:
+        self._timer = timeit.Timer(statement, setup, globals=dict(names))
+        self.pids = [0]
+
+    def run(self, steps: int) -> Sample:
+        """Execute it so many times."""
+        sleeps = getrusage(RUSAGE_SELF).ru_nvcsw
+        cpu = time.process_time_ns()
+        wall = time.perf_counter_ns()
+        self._timer.timeit(steps)
+        return Sample(
+            steps,
+            time.perf_counter_ns() - wall,
+            time.process_time_ns() - cpu,
+            getrusage(RUSAGE_SELF).ru_nvcsw - sleeps,
+        )
+
+
+class Spread(NamedTuple):
+    """A median and the quartiles beside it."""
+
+    low: float
+    median: float
+    high: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> Spread:
+        """Summarise some values."""
+        if len(values) == 1:
+            return cls(values[0], values[0], values[0])
+        return cls(*statistics.quantiles(values, n=4, method="inclusive"))
+
+
+@dataclass
+class Turns:
+    """Several twins, measured in turns.
+
+    Parameters
+    ----------
+    twins
+        By name. To see what the noise is, put in the same thing twice.
+    block
+        Seconds that the steps of one turn shall take.
+    is_tiny
+        One step is enough, because nobody will look at the figures.
+    """
+
+    twins: Mapping[str, Twin]
+    block: float
+    is_tiny: bool = False
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    system_calls: dict[str, float | None] = field(default_factory=dict)
+    _steps: dict[str, int] = field(default_factory=dict)
+    _rounds: int = 0
+
+    def round(self) -> None:
+        """Give each twin its turn; who begins is another one each time."""
+        names = list(self.twins)
+        if not self._steps:
+            self._steps = {name: self._calibrate(twin) for name, twin in self.twins.items()}
+        first = self._rounds % len(names)
+        self._rounds += 1
+        for name in names[first:] + names[:first]:
+            sample = self.twins[name].run(self._steps[name])
+            self.samples.setdefault(name, []).append(sample)
+
+    def count(self) -> None:
+        """Count system calls, after the timing because counting slows them down."""
+        for name, twin in self.twins.items():
+            steps = self._steps[name]
+            with count_system_calls(twin.pids) as counted:
+                twin.run(steps)
+            self.system_calls[name] = counted.per_step(steps)
+
+    def wall(self, name: str) -> Spread:
+        """Nanoseconds of wall time for a step."""
+        return self._spread(name, lambda sample: sample.wall_ns / sample.steps)
+
+    def cpu(self, name: str) -> Spread:
+        """Nanoseconds of processor time for a step, over all processes."""
+        return self._spread(name, lambda sample: sample.cpu_ns / sample.steps)
+
+    def sleeps(self, name: str) -> float:
+        """How often a step gives up the processor."""
+        return self._spread(name, lambda sample: sample.sleeps / sample.steps).median
+
+    def ratio(self, name: str, other: str, *, of: str = "wall_ns") -> Spread:
+        """Compare two twins within each round, by wall or processor time."""
+        pairs = zip(self.samples[name], self.samples[other], strict=True)
+        return Spread.of(
+            [getattr(a, of) / a.steps * b.steps / max(getattr(b, of), 1) for a, b in pairs]
+        )
+
+    def difference(self, name: str, other: str, *, of: str = "wall_ns") -> Spread:
+        """How many nanoseconds a step of the one takes longer than a step of the other."""
+        pairs = zip(self.samples[name], self.samples[other], strict=True)
+        return Spread.of([getattr(a, of) / a.steps - getattr(b, of) / b.steps for a, b in pairs])
+
+    def _spread(self, name: str, value: Callable[[Sample], float]) -> Spread:
+        return Spread.of([value(sample) for sample in self.samples[name]])
+
+    def _calibrate(self, twin: Twin) -> int:
+        steps = 1
+        if self.is_tiny:
+            return steps
+        while True:
+            seconds = twin.run(steps).wall_ns / 1e9
+            if seconds >= self.block / 2:
+                return max(1, round(steps * self.block / seconds))
+            steps = max(steps * 2, min(steps * 20, round(steps * self.block / max(seconds, 1e-9))))
