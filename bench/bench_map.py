@@ -70,6 +70,8 @@ STANDARD_KEPT = "multiprocessing.shared_memory + Lock, kept"
 STANDARD_ATTACHED = "multiprocessing.shared_memory + Lock, attached per message"
 TRITON_KEPT = "tritonclient, kept"
 TRITON_ATTACHED = "tritonclient, attached per message"
+KEPT = (STANDARD_KEPT, TRITON_KEPT)
+ATTACHED = (STANDARD_ATTACHED, TRITON_ATTACHED)
 
 
 @pytest.fixture
@@ -128,14 +130,16 @@ def test_map_from_python(measure, report, ours, limits, standard_library, triton
     if triton is None:
         findings.absent.append("tritonclient")
     for mode, name in (("reading", READ), ("writing", WRITE)):
-        wall = turns.difference(name, ARRAY).median
-        cpu = turns.difference(name, ARRAY, of="cpu_ns").median
-        findings.at_most(f"{mode}: nanoseconds above making the array alone", 300, wall, cpu)
-        for peer in {STANDARD_KEPT, TRITON_KEPT} & set(twins):
-            findings.ratio_at_most(f"{mode} / {peer}", 1, name, peer)
-        for peer in {STANDARD_ATTACHED, TRITON_ATTACHED} & set(twins):
-            findings.ratio_at_least(f"{peer} / {mode}", 10, peer, name)
-        findings.system_calls_at_most(f"{mode}: system calls", 0, name)
+        findings.at_most(
+            f"{mode}: nanoseconds above making the array alone",
+            300,
+            **findings.differences(name, ARRAY),
+        )
+        for kept in filter(twins.__contains__, KEPT):
+            findings.at_most(f"{mode} / {kept}", 1, **findings.ratios(name, kept))
+        for attached in filter(twins.__contains__, ATTACHED):
+            findings.at_least(f"{attached} / {mode}", 10, **findings.ratios(attached, name))
+        findings.at_most(f"{mode}: system calls", 0, **findings.calls(name))
     report(findings)
 
 
@@ -157,6 +161,7 @@ def test_map_from_cpp(measure, report, crew):
     turns = measure(twins, block=0.004, rounds=60)
     findings = Findings("Mapping from C++: lock, address, unlock", turns, MUTEX)
     for name in list(CPP)[3:]:
-        findings.ratio_at_most(f"{name.removeprefix('clara_fastio: ')} / {MUTEX}", 5, name, MUTEX)
-        findings.system_calls_at_most(f"{name}: system calls", 0, name)
+        step = name.removeprefix("clara_fastio: ")
+        findings.at_most(f"{step} / {MUTEX}", 5, **findings.ratios(name, MUTEX))
+        findings.at_most(f"{step}: system calls", 0, **findings.calls(name))
     report(findings)

@@ -33,32 +33,39 @@ class Findings:
     reference: str
     unit: str = "ns"
     absent: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     goals: list[dict[str, Any]] = field(default_factory=list)
 
-    def at_most(self, text: str, limit: float, wall: float, cpu: float | None = None) -> None:
-        """State a goal that is met by being small, by wall time and by processor time."""
-        self._goal(text, f"at most {limit:g}", wall, cpu, lambda found: found <= limit)
+    def at_most(self, text: str, limit: float, **found: float) -> None:
+        """State a goal that is met when every measure of it is small enough."""
+        self._state(text, f"≤ {limit:g}", found, {name: v <= limit for name, v in found.items()})
 
-    def at_least(self, text: str, limit: float, wall: float, cpu: float | None = None) -> None:
-        """State a goal that is met by being large."""
-        self._goal(text, f"at least {limit:g}", wall, cpu, lambda found: found >= limit)
+    def at_least(self, text: str, limit: float, **found: float) -> None:
+        """State a goal that is met when every measure of it is large enough."""
+        self._state(text, f"≥ {limit:g}", found, {name: v >= limit for name, v in found.items()})
 
-    def ratio_at_most(self, text: str, limit: float, name: str, other: str) -> None:
-        """State how many times the other twin's time a twin may take."""
-        wall, cpu = self._ratios(name, other)
-        self.at_most(text, limit, wall, cpu)
+    def ratios(self, name: str, other: str) -> dict[str, float]:
+        """Divide a twin's times by another's."""
+        return {
+            "wall": self.turns.ratio(name, other).median,
+            "cpu": self.turns.ratio(name, other, of="cpu_ns").median,
+        }
 
-    def ratio_at_least(self, text: str, limit: float, name: str, other: str) -> None:
-        """State how many times the other twin's time a twin has to take."""
-        wall, cpu = self._ratios(name, other)
-        self.at_least(text, limit, wall, cpu)
+    def differences(self, name: str, other: str) -> dict[str, float]:
+        """Subtract another twin's nanoseconds from a twin's."""
+        return {
+            "wall": self.turns.difference(name, other).median,
+            "cpu": self.turns.difference(name, other, of="cpu_ns").median,
+        }
 
-    def system_calls_at_most(self, text: str, limit: float, name: str) -> None:
-        """State how many system calls a step may make; nothing where they cannot be counted."""
-        found = self.turns.system_calls.get(name)
-        if found is not None:
-            # A stray call of the interpreter or of a watching thread is none of the step's.
-            self.at_most(text, limit, round(found, 2))
+    def calls(self, name: str, other: str = "") -> dict[str, float]:
+        """Give the system calls of a step, or divide them; nothing where they are not counted."""
+        found = self.turns.system_calls[name]
+        divisor = self.turns.system_calls[other] if other else 1
+        if found is None or divisor is None:
+            return {}
+        # A stray call of the interpreter or of a watching thread is none of the step's.
+        return {"calls": round(found / max(divisor, 1e-9), 2)}
 
     def as_json(self) -> dict[str, Any]:
         """Everything that was found."""
@@ -69,24 +76,16 @@ class Findings:
             "rounds": len(next(iter(self.turns.samples.values()))),
             "rows": [self._row(name) for name in self.turns.twins],
             "absent": self.absent,
+            "notes": self.notes,
             "goals": self.goals,
         }
 
-    def _ratios(self, name: str, other: str) -> tuple[float, float]:
-        wall = self.turns.ratio(name, other).median
-        return wall, self.turns.ratio(name, other, of="cpu_ns").median
-
-    def _goal(self, text, limit, wall, cpu, is_met) -> None:
-        found = [wall] if cpu is None else [wall, cpu]
-        self.goals.append(
-            {
-                "text": text,
-                "limit": limit,
-                "wall": wall,
-                "cpu": cpu,
-                "is_met": all(is_met(value) for value in found),
-            }
-        )
+    def _state(
+        self, text: str, limit: str, found: dict[str, float], verdicts: dict[str, bool]
+    ) -> None:
+        is_met = all(verdicts.values()) if verdicts else None
+        rounded = {name: float(f"{value:.4g}") for name, value in found.items()}
+        self.goals.append({"text": text, "limit": limit, "found": rounded, "is_met": is_met})
 
     def _row(self, name: str) -> dict[str, Any]:
         turns = self.turns
@@ -95,7 +94,7 @@ class Findings:
             "wall_ns": _rounded(turns.wall(name)),
             "cpu_ns": _rounded(turns.cpu(name)),
             "sleeps": turns.sleeps(name),
-            "system_calls": turns.system_calls.get(name),
+            "system_calls": turns.system_calls[name],
             "wall_ratio": _rounded(turns.ratio(name, self.reference)),
             "cpu_ratio": _rounded(turns.ratio(name, self.reference, of="cpu_ns")),
         }

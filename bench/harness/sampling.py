@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 import timeit
@@ -81,7 +82,7 @@ class Turns:
     twins
         By name. To see what the noise is, put in the same thing twice.
     block
-        Seconds that the steps of one turn shall take.
+        Seconds that the steps of one turn shall take; 0 for one step.
     is_tiny
         One step is enough, because nobody will look at the figures.
     """
@@ -92,16 +93,15 @@ class Turns:
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     system_calls: dict[str, float | None] = field(default_factory=dict)
     _steps: dict[str, int] = field(default_factory=dict)
-    _rounds: int = 0
+    _order: random.Random = field(default_factory=lambda: random.Random(1))
 
     def round(self) -> None:
-        """Give each twin its turn; who begins is another one each time."""
+        """Give each twin its turn, in another order each time."""
         names = list(self.twins)
         if not self._steps:
             self._steps = {name: self._calibrate(twin) for name, twin in self.twins.items()}
-        first = self._rounds % len(names)
-        self._rounds += 1
-        for name in names[first:] + names[:first]:
+        self._order.shuffle(names)
+        for name in names:
             sample = self.twins[name].run(self._steps[name])
             self.samples.setdefault(name, []).append(sample)
 
@@ -142,10 +142,11 @@ class Turns:
 
     def _calibrate(self, twin: Twin) -> int:
         steps = 1
-        if self.is_tiny:
+        if self.is_tiny or self.block == 0:
             return steps
         while True:
-            seconds = twin.run(steps).wall_ns / 1e9
+            # The first run starts what has to be started, and any run may be interrupted.
+            seconds = min(twin.run(steps).wall_ns for _ in range(3)) / 1e9
             if seconds >= self.block / 2:
                 return max(1, round(steps * self.block / seconds))
             steps = max(steps * 2, min(steps * 20, round(steps * self.block / max(seconds, 1e-9))))

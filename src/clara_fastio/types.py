@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["ALIASES", "AccessMode", "ElementType", "EntryInfo", "MemoryKind", "ProcessInfo"]
 
@@ -30,19 +32,21 @@ class MemoryKind(StrEnum):
 
 
 #: The short names of the definition language. They are not numpy's: `u8` has eight bits here.
-ALIASES: Final[Mapping[str, str]] = MappingProxyType({
-    "u8": "uint8",
-    "u16": "uint16",
-    "u32": "uint32",
-    "u64": "uint64",
-    "i8": "int8",
-    "i16": "int16",
-    "i32": "int32",
-    "i64": "int64",
-    "f16": "float16",
-    "f32": "float32",
-    "f64": "float64",
-})
+ALIASES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "u8": "uint8",
+        "u16": "uint16",
+        "u32": "uint32",
+        "u64": "uint64",
+        "i8": "int8",
+        "i16": "int16",
+        "i32": "int32",
+        "i64": "int64",
+        "f16": "float16",
+        "f32": "float32",
+        "f64": "float64",
+    }
+)
 
 
 class ElementType(StrEnum):

@@ -90,6 +90,10 @@ class Program:
         """Write one line to the program's standard input."""
         self._process.stdin.write(f"{line}\n".encode())
 
+    def close_input(self) -> None:
+        """End the program's standard input."""
+        self._process.stdin.close()
+
     def read_line(self) -> str:
         """Wait for the next line of standard output; empty at its end."""
         while b"\n" not in self._unread:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-import clara_fastio as fastio
 from clara_fastio.testing import temporary_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import clara_fastio as fastio
     from tests.helpers.processes import Program
 
 LOOP = """

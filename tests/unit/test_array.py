@@ -110,7 +110,9 @@ def test_array_of_more_than_four_gibibytes(context, new_peer):
     with variable.map("w") as array:
         array[0], array[1 << 32], array[-1] = 1, 2, 3
     peer = new_peer()  # Not before, for its time is limited.
-    peer.do("with context['x'].map('r') as a: seen = [a.size, *map(int, (a[0], a[1 << 32], a[-1]))]")
+    peer.do(
+        "with context['x'].map('r') as a: seen = [a.size, *map(int, (a[0], a[1 << 32], a[-1]))]"
+    )
     assert peer.value("seen") == [size, 1, 2, 3]
 
 

@@ -122,5 +122,5 @@ def test_only_the_producer_sets_them(variable, peer):
     assert peer.error("context['x'].attrs['a'] = 1").startswith("ReadOnlyError")
 
 
-def test_allocations_have_none(context):
+def test_allocations_have_none():
     assert not hasattr(fastio.Allocation, "attrs")

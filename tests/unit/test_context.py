@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import pickle
+import pickle  # noqa: TID251 - refused is what is tested
 import warnings
 import weakref
 
@@ -219,9 +219,9 @@ def test_objects_of_a_closed_context_raise_and_its_arrays_live_on(context):
 def test_constructors_name_the_functions_to_call():
     with pytest.raises(TypeError, match="use create_context"):
         fastio.Context()
-    with pytest.raises(TypeError, match="use Context.create"):
+    with pytest.raises(TypeError, match=r"use Context\.create"):
         fastio.Allocation()
-    with pytest.raises(TypeError, match="use Context.variable"):
+    with pytest.raises(TypeError, match=r"use Context\.variable"):
         fastio.Variable()
     with pytest.raises(TypeError, match="use the map"):
         fastio.Mapping()

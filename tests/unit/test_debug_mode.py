@@ -110,7 +110,7 @@ def test_name_that_was_bound_anew_still_shows_valid_memory(context):
     variable = context.variable("y", shape=(100_000,))
     with variable.map("w") as array:
         array[:] = 7
-        array = array[10:]
+        array = array[10:]  # noqa: PLW2901 - this is the case
     mapping = variable.map("r")
     with mapping as other:
         view = memoryview(other)
@@ -121,7 +121,7 @@ def test_name_that_was_bound_anew_still_shows_valid_memory(context):
 
 
 def test_error_of_the_block_is_not_replaced(variable):
-    with pytest.raises(ZeroDivisionError) as caught, variable.map("r") as array:
+    with pytest.raises(ZeroDivisionError) as caught, variable.map("r") as array:  # noqa: PT012
         part = array[0]
         _ = 1 // 0
     assert any("made from the array" in note for note in caught.value.__notes__)

@@ -167,7 +167,7 @@ def test_capsule_keeps_the_memory_and_gives_it_back(context):
     never_taken = mapping.__dlpack__(max_version=(1, 0))
     mapping.close()
     variable.free()
-    del mapping
+    del mapping, array
     gc.collect()
     assert (taken == 7).all()
     assert [entry.holders for entry in context.entries()] == [(0,)]

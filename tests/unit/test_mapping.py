@@ -270,7 +270,8 @@ def test_mapping_dropped_open_warns_and_aborts(variable):
         array[:] = 2
 
 
-def test_mapping_outlives_its_allocation(variable, context):
+@pytest.mark.usefixtures("variable")
+def test_mapping_outlives_its_allocation(context):
     mapping = context["x"].map("r")
     gc.collect()
     assert mapping.array.tolist() == [1] * 4

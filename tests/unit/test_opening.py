@@ -25,7 +25,6 @@ with fastio.create_context(sys.argv[1]) as context:
 """
 
 
-
 def test_context_is_opened_by_name_in_another_process(context, peer):
     with context.variable("x", shape=(3,)).map("w") as array:
         array[:] = 4
@@ -155,7 +154,7 @@ def test_connection_can_be_opened_by_its_number(context, run_program):
     program.finish()
 
 
-def test_only_the_host_hands_out_connections(context, peer):
+def test_only_the_host_hands_out_connections(peer):
     assert peer.error("context.connection('x')").startswith("ReadOnlyError")
 
 
@@ -166,7 +165,9 @@ def test_socket_that_leads_to_no_host_is_refused():
         fastio.open_context(socket=theirs.detach())
 
 
-@pytest.mark.parametrize(("value", "error"), [(-1, ValueError), (True, TypeError), ("3", TypeError)])
+@pytest.mark.parametrize(
+    ("value", "error"), [(-1, ValueError), (True, TypeError), ("3", TypeError)]
+)
 def test_socket_that_is_no_descriptor_is_refused(value, error):
     with pytest.raises(error, match="a socket"):
         fastio.open_context(socket=value)

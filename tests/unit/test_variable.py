@@ -253,7 +253,7 @@ def test_sizes_may_be_numbers_of_numpy(context):
 
 
 def test_order_is_c_or_f(context):
-    with pytest.raises(ValueError, match="'C' .* or 'F'"):
+    with pytest.raises(ValueError, match=r"'C' .* or 'F'"):
         context.variable("x", shape=(2, 2), order="A")
     with pytest.raises(TypeError, match="'C' or 'F'"):
         context.variable("x", shape=(2, 2), order=None)

@@ -49,12 +49,11 @@ def test_waiting_ends_with_the_write(context, peer):
     assert peer.value("reached") == 2
 
 
-def test_death_of_the_producer_ends_the_wait(context, new_peer):
+def test_death_of_the_producer_ends_the_wait(new_peer):
     producer, consumer = new_peer(), new_peer()
     producer.do("variable = context.variable('x', shape=(4,))")
     consumer.begin(
-        "try: context['x'].wait()\n"
-        "except fastio.PeerDiedError as error: seen = str(error)"
+        "try: context['x'].wait()\nexcept fastio.PeerDiedError as error: seen = str(error)"
     )
     producer.kill()
     consumer.end()

@@ -55,6 +55,8 @@ cdef list _DTYPES = [None, *(np.dtype(str(name)) for name in tuple(ElementType)[
 cdef uint32_t element_number(object dtype) except 0:
     if dtype is None:
         raise TypeError("an element type is a name such as 'float32' or a numpy dtype, not None")
+    if isinstance(dtype, bytes):  # For numpy b"u8" has eight bytes.
+        raise ElementTypeError(f"{dtype!r} is no element type; a name is a str")
     name = dtype
     if not isinstance(dtype, str):
         try:

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import pathlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from clara_fastio.driver.allocations import FastIOContext
-from clara_fastio.driver.collection import PayloadCollection, PayloadEntry, find_by_name
+from clara_fastio.driver.collection import PayloadCollection, PayloadEntry
 from clara_fastio.driver.entries import FastIOEntry
 from clara_fastio.driver.scope import Scope
+from clara_fastio.errors import NotFoundError
 
 if TYPE_CHECKING:
     from clara_fastio._core import Context, Variable
@@ -116,6 +118,9 @@ class Payload:
 class Entries(Mapping[str, "Variable | pathlib.Path"]):
     """Inputs or outputs by name; upper and lower case are the same.
 
+    Inputs have the names of the outputs that feed them, and two operators may call theirs alike.
+    Such inputs are called ``operator/output``, which finds variables with other names as well.
+
     Parameters
     ----------
     paths
@@ -135,14 +140,21 @@ class Entries(Mapping[str, "Variable | pathlib.Path"]):
         memory: JobMemory,
         scope: Scope,
     ) -> None:
-        self._entries: tuple[PayloadEntry | Declaration, ...] = (*paths, *declarations)
+        found: tuple[PayloadEntry | Declaration, ...] = (*paths, *declarations)
+        count = Counter(entry.name.casefold() for entry in found)
+        self._entries = {
+            entry.name if count[entry.name.casefold()] == 1 else _full_name(entry): entry
+            for entry in found
+        }
         self._memory = memory
         self._scope = scope
 
     def __getitem__(self, name: str) -> Variable | pathlib.Path:
         """Find the variable or the path of a name."""
         self._scope.check("the payload")
-        entry = find_by_name(self._entries, name)
+        entry = self._find(name)
+        if entry is None:
+            raise NotFoundError(f"there is no entry {name!r}; there are: {self._names() or 'none'}")
         if isinstance(entry, PayloadEntry):
             return pathlib.Path(entry.path)
         return self._memory.variable(entry)
@@ -167,15 +179,30 @@ class Entries(Mapping[str, "Variable | pathlib.Path"]):
 
     def __contains__(self, name: object) -> bool:
         """Say whether there is an entry of that name."""
-        return isinstance(name, str) and any(
-            entry.name.casefold() == name.casefold() for entry in self._entries
-        )
+        return isinstance(name, str) and self._find(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return iter([entry.name for entry in self._entries])
+        return iter(self._entries)
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"<Entries {self._names()}>"
+
+    def _find(self, name: str) -> PayloadEntry | Declaration | None:
+        wanted = name.casefold()
+        for known, entry in self._entries.items():
+            if wanted in {known.casefold(), _full_name(entry).casefold()}:
+                return entry
+        return None
+
+    def _names(self) -> str:
+        return ", ".join(map(repr, self._entries))
+
+
+def _full_name(entry: PayloadEntry | Declaration) -> str:
+    return entry.name if isinstance(entry, PayloadEntry) else entry.variable
 
 
 def _disk_entries(pairs: tuple[tuple[str, str], ...]) -> PayloadCollection[PayloadEntry]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
+from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clara_fastio.errors import AlreadyExistsError, PipelineError
+from clara_fastio.runner.delivery import RESULTS, deliver
+from clara_fastio.runner.workspace import Workspace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from clara_fastio.pipeline import Input, Operator, Output, Pipeline
     from clara_fastio.runner.settings import Settings
-
-_RESULTS = ("operators", "logs", "job.json")
 
 
 @dataclass(frozen=True)
@@ -32,28 +33,42 @@ class DiskEntry:
 class Payload:
     """The work folder of one job, and where its results go.
 
+    Lifetime: until :meth:`deliver` or :meth:`discard`.
+
     Parameters
     ----------
     settings
         Which folders were given.
     job_id
-        Part of the work folder's name.
+        Name of the work folder.
+
+    Raises
+    ------
+    AlreadyExistsError
+        The output folder holds the results of an earlier run.
+    PipelineError
+        A folder cannot be made, or the input is none.
     """
 
     def __init__(self, settings: Settings, job_id: str) -> None:
         if settings.input is not None and not settings.input.is_dir():
             raise PipelineError(f"the input {str(settings.input)!r} is not a folder")
         self._output = settings.output
+        self._overwrite = settings.overwrite
         self._keep = settings.keep
-        if self._output is None:
-            self.root = _make_folder(None, job_id)
-        else:
-            self._make_room(self._output, overwrite=settings.overwrite)
-            self.root = _make_folder(self._output, job_id)
+        self._job_id = job_id
+        if self._output is not None:
+            self._make_room(self._output)
+        self._workspace = Workspace(settings.state, job_id)
+        self.root = self._workspace.path
         self.input = self.root / "input" if settings.input is None else settings.input.resolve()
         #: An empty folder for the launcher to rebuild the tree of files in.
         self.mount_root = self.root / ".mounts"
         self.logs = self.root / "logs"
+
+    def sweep(self) -> None:
+        """Remove what killed runners have left; it may take long."""
+        self._workspace.sweep()
 
     def create(self, pipeline: Pipeline) -> None:
         """Make every folder that the operators expect."""
@@ -74,11 +89,17 @@ class Payload:
         return self.folder_of(entry.source, entry.output) if entry.source else self.input
 
     def inputs(self, operator: Operator) -> list[DiskEntry]:
-        """List the inputs on disk."""
+        """List the inputs on disk; where their names would be equal, their sources are added."""
+        found = [(entry, entry.name or "") for entry in operator.inputs if entry.path]
+        count = Counter(name.casefold() for _, name in found)
         return [
-            DiskEntry(entry.name or "", entry.path, self.source_of(entry), is_input=True)
-            for entry in operator.inputs
-            if entry.path is not None
+            DiskEntry(
+                name if count[name.casefold()] == 1 else _full_name(entry),
+                entry.path or "",
+                self.source_of(entry),
+                is_input=True,
+            )
+            for entry, name in found
         ]
 
     def outputs(self, operator: Operator) -> list[DiskEntry]:
@@ -91,43 +112,64 @@ class Payload:
 
     @property
     def destination(self) -> Path | None:
-        """Where the results are after :meth:`deliver`; ``None`` when nothing is kept."""
-        return self._output or (self.root if self._keep else None)
+        """Where the results will be; ``None`` when they are not kept."""
+        return self._output or (self._workspace.kept if self._keep else None)
 
     def deliver(self) -> None:
-        """Move the results to the output folder and remove the work folder, unless it is kept."""
-        if self._output is not None:
-            for name in _RESULTS:
-                old, new = self._output / name, self.root / name
-                if old.exists():
-                    old.rename(self.root / f"replaced-{name}")
-                if new.exists():
-                    new.rename(old)
-        if self.destination != self.root:
+        """Move the results to where they are wanted; the work folder is gone afterwards.
+
+        Raises
+        ------
+        PipelineError
+            They cannot be moved; the message says where they are instead.
+        """
+        if self._output is None:
+            if self._keep:
+                self._workspace.keep()
+            self.discard()
+            return
+        staging = self._output / f".clara-{self._job_id}"
+        try:
+            self._make_room(self._output)
+            self._workspace.remember(staging.resolve())
+            staging.mkdir(mode=0o700)
+            deliver(self.root, self._output, staging)
+        except (OSError, PipelineError, AlreadyExistsError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise PipelineError(
+                f"the results cannot be moved to {str(self._output)!r}: {reason}; "
+                f"they are in {str(self._workspace.keep())!r}"
+            ) from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
             self.discard()
 
     def discard(self) -> None:
-        """Remove the work folder."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        """Remove the work folder; twice is fine."""
+        self._workspace.discard()
 
-    @staticmethod
-    def _make_room(output: Path, *, overwrite: bool) -> None:
+    def _make_room(self, output: Path) -> None:
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise PipelineError(f"the output {str(output)!r} cannot be made: {error}") from error
-        taken = [name for name in _RESULTS if (output / name).exists()]
-        if taken and not overwrite:
+            raise PipelineError(
+                f"the output {str(output)!r} cannot be made: {error.strerror}"
+            ) from error
+        if not os.access(output, os.W_OK | os.X_OK):
+            raise PipelineError(f"nothing can be written to the output {str(output)!r}")
+        taken = [name for name in RESULTS if (output / name).exists()]
+        if taken and not self._overwrite:
             raise AlreadyExistsError(
                 f"the output {str(output)!r} already holds {', '.join(taken)} of an earlier run; "
-                "choose another one, or allow it to be replaced"
+                "choose another one, or say that it may be replaced (--overwrite)"
             )
 
 
-def _make_folder(parent: Path | None, job_id: str) -> Path:
-    # Hidden beside results, in plain sight among other temporary folders.
-    prefix = f"clara-{job_id[:8]}-" if parent is None else f".clara-{job_id[:8]}-"
-    return Path(tempfile.mkdtemp(prefix=prefix, dir=parent)).resolve()
+def _full_name(entry: Input) -> str:
+    """Name an input after the operator and the output that it comes from."""
+    if entry.source is None:
+        return entry.name or ""
+    return f"{entry.source}/{entry.output}" if entry.output else entry.source
 
 
 def size_of(folder: Path) -> int:

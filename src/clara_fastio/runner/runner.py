@@ -87,6 +87,7 @@ class Runner:
             The job could not be started: no context, no folders.
         """
         payload = Payload(self._settings, self.job_id)
+        sweeping = asyncio.create_task(asyncio.to_thread(payload.sweep))
         try:
             payload.create(self._pipeline)
             memory = JobMemory(f"{self._pipeline.name}-{self.job_id[:8]}", self._pipeline)
@@ -106,9 +107,9 @@ class Runner:
                 result = self._conclude(payload)
             (payload.root / "job.json").write_text(json.dumps(result.to_json(), indent=2) + "\n")
             await asyncio.to_thread(payload.deliver)
-        except BaseException:
+        finally:
             payload.discard()
-            raise
+            await sweeping
         return result
 
     def cancel(self, reason: str, number: int | None = None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clara_fastio.runner.images import Images
+from clara_fastio.runner.workspace import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,9 @@ class Settings:
     grace
         Seconds between asking an operator to stop and killing it.
     keep
-        Leave the work folder in place.
+        Without an output folder, move the work folder to ``kept/`` in `state` at the end.
+    state
+        Where jobs have their work folders; what killed runners have left there is removed.
     directory
         Where a command without an image is started.
     environment
@@ -48,5 +51,6 @@ class Settings:
     timeout: float | None = None
     grace: float = 15.0
     keep: bool = False
+    state: Path = field(default_factory=state_folder)
     directory: Path = field(default_factory=Path.cwd)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))

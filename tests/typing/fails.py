@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A program with one mistake in each marked line, which a type checker has to find."""
+
+from __future__ import annotations
+
+import clara_fastio as fastio
+
+
+def mistakes(context: fastio.Context, variable: fastio.Variable) -> None:
+    fastio.create_context(5)  # error: arg-type
+    fastio.create_context("x", capacity="many")  # error: arg-type
+    fastio.open_context("x", 5)  # error: misc
+    context.create("1 MiB")  # error: arg-type
+    context.variable("x", shape=("a",))  # error: list-item
+    context.variable("x", (1,))  # error: misc
+    context.get(b"x")  # error: arg-type
+    context.nothing()  # error: attr-defined
+    variable.map("r", 5)  # error: misc
+    variable.map("r", timeout="5")  # error: arg-type
+    variable.map("r").array = None  # error: misc
+    variable.version = 3  # error: misc
+    variable.publish(None)  # error: arg-type
+    variable.wait(3)  # error: misc
+    variable.update_shape(5)  # error: arg-type
+    context["x"].version  # error: union-attr
+    number: str = variable.nbytes  # error: assignment
+    print(number)
