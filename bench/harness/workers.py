@@ -111,3 +111,15 @@ class Crew:
             sum(result.cpu_ns for result in results),
             sum(result.sleeps for result in results),
         )
+
+
+class OneByOne(Crew):
+    """The same workers, but only one at a time: what none of them may slow down."""
+
+    def run(self, steps: int) -> Sample:
+        """Let each worker do so many steps while the others wait."""
+        results = []
+        for worker in self._workers:
+            worker.order(self._case, steps)
+            results.append(worker.result())
+        return Sample(*(sum(values) for values in zip(*results, strict=True)))

@@ -4,23 +4,23 @@
 ::
 
     FastIOError
-    ├── NotFoundError          (LookupError)      no such context, allocation, variable, pipeline, job, payload
+    ├── NotFoundError          (LookupError)      no such context, variable, pipeline, job, payload
     ├── AlreadyExistsError                        the name is taken
-    ├── ClosedError            (ValueError)       this object was released or closed here
+    ├── ClosedError            (ValueError)       this object was closed here
     ├── FreedError                                the storage was freed for everybody
     ├── NotAllocatedError                         the variable has no memory yet
     ├── NotReadyError                             nothing was written yet
     ├── ReadOnlyError          (PermissionError)  only the producer may write
     ├── ShapeError             (ValueError)       dimensions do not fit the declaration
     ├── ElementTypeError       (TypeError)        element type does not fit the declaration
-    ├── OutOfMemoryError       (MemoryError)      a limit of memory is reached; `requested`, `available`
-    ├── LockConflictError                         the lock is held, and the caller did not want to wait
+    ├── OutOfMemoryError       (MemoryError)      memory is short; `requested`, `available`
+    ├── LockConflictError                         the lock is held, and nobody waited
     ├── LockTimeoutError       (TimeoutError)     the lock was not free in time
     ├── LockAbandonedError                        the writer died or gave up; the content is torn
     ├── PeerDiedError                             a process that was waited for has died
     ├── HostDiedError                             the process that hosts the context has died
     ├── HostUnresponsiveError  (TimeoutError)     the host did not answer in time
-    ├── SealError                                 the kernel's seal on the memory is not what it must be
+    ├── SealError                                 the kernel's seal is not as it must be
     ├── LayoutError                               shared tables hold values that cannot be
     ├── VersionMismatchError                      the peer speaks another protocol version
     ├── ForkedContextError                        an object of the parent was used in a forked child

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 
@@ -148,6 +149,18 @@ def test_inputs_from_two_operators_may_share_a_name_but_not_be_found_by_it(look)
     assert [entry.path for entry in entries] == ["/a", "/b"]
     with pytest.raises(NotFoundError, match="2 entries are named 'image'"):
         entries["image"]
+
+
+def test_inputs_with_equal_names_are_told_apart_by_their_operators(monkeypatch, look) -> None:
+    image = {"name": "image", "element_type": "uint8", "shape": [1], "type": "array"}
+    declared = [image | {"variable": f"{name}/image"} for name in ("left", "right")]
+    monkeypatch.setenv("CLARA_FASTIO_INPUTS", json.dumps(declared))
+    text = look(lambda payload: (repr(payload.inputs), "image" in payload.inputs), "about:/a")
+    assert text == ("<Entries 'about', 'left/image', 'right/image'>", False)
+    with pytest.raises(NotFoundError, match="there are: 'about', 'left/image', 'right/image'"):
+        look(lambda payload: payload.inputs["image"], "about:/a")
+    with pytest.raises(NotFoundError, match="the context has no variable 'left/image'"):
+        look(lambda payload: payload.inputs["LEFT/image"], "about:/a")
 
 
 def test_inputs_and_outputs_give_paths_by_name(look) -> None:

@@ -9,18 +9,18 @@ import clara_fastio as fastio
 def mistakes(context: fastio.Context, variable: fastio.Variable) -> None:
     fastio.create_context(5)  # error: arg-type
     fastio.create_context("x", capacity="many")  # error: arg-type
-    fastio.open_context("x", 5)  # error: misc
+    fastio.open_context("x", 5)  # error: call-arg
     context.create("1 MiB")  # error: arg-type
-    context.variable("x", shape=("a",))  # error: list-item
-    context.variable("x", (1,))  # error: misc
+    context.variable("x", shape=("a",))  # error: arg-type
+    context.variable("x", (1,))  # error: call-arg
     context.get(b"x")  # error: arg-type
     context.nothing()  # error: attr-defined
-    variable.map("r", 5)  # error: misc
+    variable.map("r", 5)  # error: call-arg
     variable.map("r", timeout="5")  # error: arg-type
-    variable.map("r").array = None  # error: misc
+    variable.map("r").nbytes = 3  # error: misc
     variable.version = 3  # error: misc
     variable.publish(None)  # error: arg-type
-    variable.wait(3)  # error: misc
+    variable.wait(3)  # error: call-arg
     variable.update_shape(5)  # error: arg-type
     context["x"].version  # error: union-attr
     number: str = variable.nbytes  # error: assignment

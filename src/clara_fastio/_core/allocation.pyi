@@ -4,12 +4,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
+from typing_extensions import disjoint_base
 
 from clara_fastio._core.mapping import Mapping
 from clara_fastio.types import ElementType
 
+@disjoint_base
 class Allocation:
-    def __init__(self) -> None: ...
+    def __init__(self, *args: object, **kwargs: object) -> None: ...
     @property
     def nbytes(self) -> int: ...
     @property

@@ -142,22 +142,25 @@ class Entries(Mapping[str, "Variable | pathlib.Path"]):
     ) -> None:
         found: tuple[PayloadEntry | Declaration, ...] = (*paths, *declarations)
         count = Counter(entry.name.casefold() for entry in found)
-        self._entries = {
-            entry.name if count[entry.name.casefold()] == 1 else _full_name(entry): entry
+        self._entries = [
+            (entry.name if count[entry.name.casefold()] == 1 else _full_name(entry), entry)
             for entry in found
-        }
+        ]
         self._memory = memory
         self._scope = scope
 
     def __getitem__(self, name: str) -> Variable | pathlib.Path:
         """Find the variable or the path of a name."""
         self._scope.check("the payload")
-        entry = self._find(name)
-        if entry is None:
-            raise NotFoundError(f"there is no entry {name!r}; there are: {self._names() or 'none'}")
-        if isinstance(entry, PayloadEntry):
-            return pathlib.Path(entry.path)
-        return self._memory.variable(entry)
+        found = self._find(name)
+        if not found:
+            names = ", ".join(map(repr, self)) or "none"
+            raise NotFoundError(f"there is no entry {name!r}; there are: {names}")
+        if len(found) > 1:
+            raise NotFoundError(f"{len(found)} entries are named {name!r}: find them by position")
+        if isinstance(found[0], PayloadEntry):
+            return pathlib.Path(found[0].path)
+        return self._memory.variable(found[0])
 
     # The one of the base class waits for KeyError, which NotFoundError is not.
     def get(self, name: str, default: Any = None) -> Any:
@@ -179,26 +182,24 @@ class Entries(Mapping[str, "Variable | pathlib.Path"]):
 
     def __contains__(self, name: object) -> bool:
         """Say whether there is an entry of that name."""
-        return isinstance(name, str) and self._find(name) is not None
+        return isinstance(name, str) and bool(self._find(name))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter([name for name, _ in self._entries])
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __repr__(self) -> str:
-        return f"<Entries {self._names()}>"
+        return f"<Entries {', '.join(map(repr, self))}>"
 
-    def _find(self, name: str) -> PayloadEntry | Declaration | None:
+    def _find(self, name: str) -> list[PayloadEntry | Declaration]:
         wanted = name.casefold()
-        for known, entry in self._entries.items():
-            if wanted in {known.casefold(), _full_name(entry).casefold()}:
-                return entry
-        return None
-
-    def _names(self) -> str:
-        return ", ".join(map(repr, self._entries))
+        return [
+            entry
+            for known, entry in self._entries
+            if wanted in {known.casefold(), _full_name(entry).casefold()}
+        ]
 
 
 def _full_name(entry: PayloadEntry | Declaration) -> str:

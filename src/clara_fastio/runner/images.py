@@ -127,9 +127,12 @@ def _read(path: Path, images: Any, name: Any) -> Image:
     directory = entry.get("directory", ".")
     if not isinstance(directory, str):
         raise refuse("directory", "'directory' must be a path")
+    folder = (path.parent / directory).resolve()
+    if not folder.is_dir():
+        raise refuse("directory", f"there is no folder {str(folder)!r}")
     return Image(
         command=tuple(command),
-        directory=(path.parent / directory).resolve(),
+        directory=folder,
         environment={str(key): str(value) for key, value in environment.items()},
         driver=driver,
     )

@@ -18,7 +18,7 @@ from clara_fastio.runner.time_limit import TimeLimit
 from clara_fastio.runner.timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from clara_fastio.pipeline import Operator
     from clara_fastio.runner.images import Image
@@ -40,8 +40,8 @@ _WORKING = {
     OperatorState.EXECUTE,
     OperatorState.CLEANUP,
 }
-#: Lines of output that stand in for the traceback of a program that has no driver to send one.
-_LAST_LINES = 20
+#: Lines of output that are reported of a process that ended without a word.
+_LAST_LINES = 40
 _DECIDED = {OperatorState.COMPLETED, OperatorState.FAILED}
 
 
@@ -80,6 +80,7 @@ class OperatorRun:
         self._control: Channel | None = None
         self._exit: Exit | None = None
         self._has_driver = False
+        self._has_reported_failure = False
         self._stop_reason: str | None = None
         self._may_start = asyncio.Event()
         self._timers: list[asyncio.TimerHandle] = []
@@ -142,12 +143,14 @@ class OperatorRun:
         """Say how it stands."""
         seconds = self._timeline.seconds
         states = OperatorState
-        without_driver = () if self._has_driver else (states.STARTING,)
+        # What never greeted has no driver, unless it was stopped before it came to that.
+        had_driver = self._has_driver or self.state is states.STOPPED
+        without_driver = () if had_driver else (states.STARTING,)
         return OperatorReport(
             name=self.name,
             state=self.state,
             pid=self._process.pid if self._process else None,
-            starting=seconds(states.STARTING) if self._has_driver else None,
+            starting=seconds(states.STARTING) if had_driver else None,
             prepare=seconds(states.PREPARE),
             wait=seconds(states.WAITING),
             execute=seconds(states.EXECUTE, *without_driver),
@@ -225,12 +228,14 @@ class OperatorRun:
             at = message.get("time")
             self._enter(_PHASES[message["phase"]], at / 1e9 if isinstance(at, int) else None)
         elif kind == "failed":
+            self._has_reported_failure = True
             names = ("phase", "error", "message", "traceback")
             phase, error, text, traceback = (str(message.get(name, "")) for name in names)
-            self._fail(phase, error, text, traceback)
+            self._fail(phase, error, text, traceback=traceback)
         elif kind == "completed" and message.get("succeeded") is True:
             self._complete()
         elif kind == "completed" and not self._is_stopping:
+            self._has_reported_failure = True
             self._fail(self.state.value, "OperatorError", "its driver reports failure")
 
     def _judge(self, ended: Exit) -> None:
@@ -244,15 +249,12 @@ class OperatorRun:
             self._enter(OperatorState.STOPPED)
         elif self._has_driver:
             text = f"{ended.describe()} before its driver reported completion"
-            self._fail(self.state.value, "PeerDiedError", text, self._output())
+            self._fail(self.state.value, "PeerDiedError", text, output=self._last_lines)
         elif ended.code == 0 and not ended.error:
             self._complete()
         else:
-            phase = "starting" if ended.error else "execute"
-            self._fail(phase, "OperatorError", ended.describe(), self._output())
-
-    def _output(self) -> str:
-        return "\n".join(self._last_lines)
+            phase = "starting" if ended.error else self.state.value
+            self._fail(phase, "OperatorError", ended.describe(), output=self._last_lines)
 
     def _complete(self) -> None:
         if self.state in _DECIDED:
@@ -260,7 +262,7 @@ class OperatorRun:
         missing = self._job.memory.unwritten(self.operator)
         if missing and not self._is_stopping:
             names = ", ".join(repr(name) for name in missing)
-            self._fail(self.state.value, "NotReadyError", f"completed without writing {names}")
+            self._fail("execute", "NotReadyError", f"it completed without writing {names}")
         elif not missing:
             self._enter(OperatorState.COMPLETED)
             self._on_completed(self)
@@ -271,21 +273,25 @@ class OperatorRun:
         phase: str,
         error: str,
         message: str,
+        *,
         traceback: str = "",
+        output: Iterable[str] = (),
         status: RunStatus = RunStatus.FAILED,
     ) -> None:
         if self.state in _DECIDED:
             return
         self._enter(OperatorState.FAILED)
-        seconds = self._job.seconds()
-        self._on_failed(Failure(self.name, phase, error, message, traceback, seconds), status)
+        seconds, lines = self._job.seconds(), "\n".join(output)
+        failure = Failure(self.name, phase, error, message, seconds, traceback, lines)
+        self._on_failed(failure, status)
 
     def _ask_to_stop(self) -> None:
         if self._process is None or self._control is None:
             return
         grace = self._job.settings.grace
         if self._has_driver:
-            self._control.send_message("stop", reason=self._stop_reason)
+            if not self._has_reported_failure:  # Else it is cleaning up already.
+                self._control.send_message("stop", reason=self._stop_reason)
             self._later(grace / 2, self._process.terminate)
         else:
             self._process.terminate()
@@ -299,7 +305,8 @@ class OperatorRun:
     def _enter(self, state: OperatorState, at: float | None = None) -> None:
         """Enter a state; what a decided operator still does only goes to its times."""
         self._timeline.enter(state, at)
-        if self.state not in _DECIDED:
+        no_news = state is self.state or (state is OperatorState.WAITING and self.inputs_complete)
+        if self.state not in _DECIDED and not no_news:
             self.state = state
             self._job.observe(StateChanged(self.name, state, self._job.seconds()))
         if state in _WORKING and self.state not in _DECIDED:
@@ -308,7 +315,7 @@ class OperatorRun:
             self._limit.pause()
 
     def _exceed(self, limit: float) -> None:
-        text = f"took longer than its time limit of {limit:g} s"
+        text = f"it took longer than its time limit of {limit:g} s"
         status = RunStatus.TIMED_OUT
         self._fail(self.state.value, "DeadlineExceededError", text, status=status)
 

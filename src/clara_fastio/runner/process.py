@@ -59,12 +59,12 @@ class Exit:
     error: str = ""
 
     def describe(self) -> str:
-        """Give the end of a sentence that begins with the operator."""
+        """Say how, in a sentence without its full stop."""
         if self.error:
-            return f"could not be started: {self.error}"
+            return self.error
         if self.code < 0:
-            return f"was killed by {_signal_name(-self.code)}"
-        return f"exited with code {self.code}"
+            return f"the process was killed by {_signal_name(-self.code)}"
+        return f"the process exited with code {self.code}"
 
 
 def _signal_name(number: int) -> str:

@@ -41,16 +41,17 @@ class Failure:
     """The first failure of a job, which decides it.
 
     `operator` is empty when the job itself failed, for example by its time limit. `traceback` is
-    the driver's; of a process that ended without giving one, the last lines of its output.
-    `seconds` is the time since the job's start.
+    what its driver sent; of a process that ended without sending one, `output` holds the last
+    lines. `seconds` is the time since the job's start.
     """
 
     operator: str
     phase: str
     error: str
     message: str
-    traceback: str
     seconds: float
+    traceback: str = ""
+    output: str = ""
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ class Runner:
         if self._status is RunStatus.RUNNING:
             self._signal = number
             seconds = 0.0 if self._job is None else self._job.seconds()
-            failure = Failure("", "", "Interrupted", reason, "", seconds)
+            failure = Failure("", "", "Interrupted", reason, seconds)
             self._end_early(failure, RunStatus.INTERRUPTED)
 
     def snapshot(self) -> RunResult:
@@ -224,7 +224,7 @@ class Runner:
         if not busy:
             return
         text = f"the job took longer than its time limit of {limit:g} s; left: {', '.join(busy)}"
-        failure = Failure("", "", "DeadlineExceededError", text, "", limit)
+        failure = Failure("", "", "DeadlineExceededError", text, limit)
         self._end_early(failure, RunStatus.TIMED_OUT)
 
     def _end_early(self, failure: Failure, status: RunStatus) -> None:
@@ -234,19 +234,23 @@ class Runner:
             self._stop_all()
 
     def _stop_all(self) -> None:
-        failure = self._failure
-        reason = "" if failure is None else f"{failure.operator or 'the job'}: {failure.message}"
+        reason = "" if self._failure is None else self._failure.message
+        if self._failure is not None and self._failure.operator:
+            reason = f"operator {self._failure.operator!r} failed: {reason}"
         for run in self._runs.values():
             run.stop(reason)
 
 
 def _refuse_unsupported(pipeline: Pipeline) -> None:
     for operator in pipeline.operators:
-        for kind, found in (("services", operator.services), ("models", operator.models)):
+        for kind, found, advice in (
+            ("services", operator.services, "start them yourself and give their addresses"),
+            ("models", operator.models, "start a server for them and give its address"),
+        ):
             if found:
                 raise PipelineError(
                     f"operator {operator.name!r} asks for {kind}, which this runner does not "
-                    "offer; start them yourself and give their addresses in 'variables'"
+                    f"offer; {advice} in the operator's 'variables'"
                 )
 
 

@@ -127,4 +127,3 @@ def _hold(path: Path) -> int:
         if os.fstat(lock).st_nlink:
             return lock
         os.close(lock)  # A sweep was faster, and has removed it.
-
