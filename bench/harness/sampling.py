@@ -110,8 +110,8 @@ class Turns:
         for name, twin in self.twins.items():
             steps = self._steps[name]
             with count_system_calls(twin.pids) as counted:
-                twin.run(steps)
-            self.system_calls[name] = counted.per_step(steps)
+                sample = twin.run(steps)
+            self.system_calls[name] = counted.per_step(sample.steps)
 
     def wall(self, name: str) -> Spread:
         """Nanoseconds of wall time for a step."""

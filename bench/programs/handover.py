@@ -15,9 +15,10 @@ from bench.harness.serving import pin, serve
 class Side:
     """The first and the last byte stand for the content: a hop costs the same at any size."""
 
-    def __init__(self, mine: fastio.Variable, other: fastio.Variable) -> None:
-        self._mine = mine
-        self._other = other
+    def __init__(self, context: fastio.Context, mine: str, other: str, nbytes: int) -> None:
+        self._mine = context.variable(mine, shape=(nbytes,))
+        # Who makes a variable with a fixed shape produces it, so this one is opened later.
+        self._open_other = lambda: context[other]
         self._sent = 0
         self._received = 0
 
@@ -36,7 +37,8 @@ class Side:
                 raise RuntimeError("the wrong content arrived")
 
     def touch(self) -> None:
-        """Bring every page of both into this process."""
+        """Bring every page of both into this process; both sides are there by now."""
+        self._other = self._open_other()
         self._sent += 1
         with self._mine.map("w", timeout=10) as array:
             array[...] = 1
@@ -63,12 +65,10 @@ def pong(side: Side, steps: int) -> None:
 
 def main() -> None:
     """Open the context and take orders."""
-    cpu, role, name, nbytes = sys.argv[1:]
+    cpu, mine, name, nbytes = sys.argv[1:]
     pin(int(cpu))
-    context = fastio.open_context(name)
-    both = [context.variable(which, shape=(int(nbytes),)) for which in ("ping", "pong")]
-    side = Side(*(both if role == "ping" else reversed(both)))
-    hop = ping if role == "ping" else pong
+    other, hop = ("pong", ping) if mine == "ping" else ("ping", pong)
+    side = Side(fastio.open_context(name), mine, other, int(nbytes))
     serve({"touch": lambda _: side.touch(), "hop": lambda steps: hop(side, steps)})
 
 

@@ -6,7 +6,10 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <span>
+#include <string_view>
+#include <thread>
 #include <utility>
 
 #include "clara_fastio/error.hpp"
@@ -22,6 +25,9 @@ namespace clara_fastio {
 namespace {
 
 constexpr std::chrono::milliseconds kInfoTime{1000};
+constexpr std::string_view kLockSuffix = ".lock";
+constexpr int kLockTries = 20;
+constexpr std::chrono::milliseconds kLockPause{1};
 
 std::string prefix() { return "clara-fastio/" + std::to_string(geteuid()) + "/"; }
 
@@ -51,11 +57,35 @@ std::string ask_name(int fd) {
   return std::string(message.text_view());
 }
 
+/// The lock on a name; whoever has it owns what lies there. Nothing when a living host has it.
+std::optional<posix::UniqueFd> lock_name(int directory_fd, const std::string& file) {
+  for (int tries = 0;; ++tries) {
+    auto lock = posix::try_lock_file(directory_fd, file + std::string(kLockSuffix));
+    if (lock || tries == kLockTries) return lock;
+    std::this_thread::sleep_for(kLockPause);  // A sweep holds it for a moment.
+  }
+}
+
+/// Removes what hosts left that were killed.
+void sweep(int directory_fd) {
+  for (const std::string& name : posix::list_directory(directory_fd)) {
+    if (name.size() != digits("").size() + kLockSuffix.size() || !name.ends_with(kLockSuffix)) {
+      continue;
+    }
+    if (const auto lock = posix::try_lock_file(directory_fd, name)) {
+      posix::remove_file(directory_fd, name.substr(0, name.size() - kLockSuffix.size()));
+      posix::remove_file(directory_fd, name);
+    }
+  }
+}
+
 }  // namespace
 
 struct Host::State {
   std::uint64_t fork_generation = posix::fork_generation();
+  posix::UniqueFd directory;  ///< of the path socket
   posix::UniqueFd name_lock;  ///< flock on the path socket's name
+  std::string socket_file;
   std::vector<int> listener_fds;
   std::unique_ptr<host::Server> server;
 
@@ -64,6 +94,10 @@ struct Host::State {
   State& operator=(const State&) = delete;
   /// Also when the constructor of `Host` fails: forked children would close what has a number next.
   ~State() {
+    if (name_lock) {
+      posix::remove_file(directory.get(), socket_file);
+      posix::remove_file(directory.get(), socket_file + std::string(kLockSuffix));
+    }
     for (const int fd : listener_fds) posix::forget_in_children(fd);
     if (name_lock) posix::forget_in_children(name_lock.get());
   }
@@ -85,8 +119,11 @@ Host::Host(const HostOptions& options) : name_(options.name), state_(std::make_u
                     "' is hosted by another process of this user; open it, or choose another name");
   }
   if (const std::string path = socket_directory(); !path.empty()) {
-    const posix::UniqueFd directory = posix::open_private_directory(path);
-    auto lock = posix::try_lock_file(directory.get(), digits(name_) + ".lock");
+    state_->directory = posix::open_private_directory(path);
+    state_->socket_file = digits(name_);
+    const int directory = state_->directory.get();
+    sweep(directory);
+    auto lock = lock_name(directory, state_->socket_file);
     if (!lock) {
       throw Error(Errc::already_exists,
                   "a context named '" + name_ + "' is hosted already in " + path);
@@ -94,9 +131,8 @@ Host::Host(const HostOptions& options) : name_(options.name), state_(std::make_u
     state_->name_lock = std::move(*lock);
     // Shared with a forked child, the lock would outlive this process.
     posix::close_in_children(state_->name_lock.get());
-    // Whoever holds the lock owns the name: what lies there was left by a host that died.
-    ::unlinkat(directory.get(), digits(name_).c_str(), 0);
-    listeners.push_back(posix::listen_path(directory.get(), digits(name_)));
+    posix::remove_file(directory, state_->socket_file);
+    listeners.push_back(posix::listen_path(directory, state_->socket_file));
   }
   for (const posix::UniqueFd& fd : listeners) {
     // A forked child would keep the name taken after this process has died.

@@ -190,7 +190,8 @@ TEST(HostileClientTest, GarbageInRequestsHarmsNobody) {
     message.order = static_cast<layout::Order>(some({0, 1}));
     message.flags = static_cast<std::uint32_t>(random());
     message.ndim = static_cast<std::uint32_t>(some({0, 1, 2, 32, 33}));
-    for (std::int64_t& size : message.dimensions) size = static_cast<std::int64_t>(some({1, 8, ~0ull}));
+    for (std::int64_t& size : message.dimensions)
+      size = static_cast<std::int64_t>(some({1, 8, ~0ull}));
     message.set_text(random() % 2 != 0 ? "name" + std::to_string(random() % 8) : "\xff\xfe");
     if (random() % 8 == 0) message.text_nbytes = static_cast<std::uint32_t>(random());
     if (client->ask(message)) continue;
@@ -255,8 +256,7 @@ TEST(HostileClientTest, GarbageInLockLinesCrashesNobody) {
   ASSERT_TRUE(client.greet());
   ASSERT_EQ(client.fds.size(), 4u);
   const int fd = client.fds[1].get();
-  const posix::Map locks =
-      posix::Map::of(fd, 0, posix::size_of(fd), posix::Access::read_write);
+  const posix::Map locks = posix::Map::of(fd, 0, posix::size_of(fd), posix::Access::read_write);
   std::atomic<bool> done = false;
   std::thread vandal([&] {
     std::mt19937_64 random(3);
@@ -333,7 +333,8 @@ TEST(HostileClientTest, GarbageInHeadsIsALayoutErrorAtMost) {
         Mapping map(entry, mode);
         if (!map.try_map()) return;
         std::uint64_t sum = 0;
-        for (std::uint64_t i = 0; i < map.nbytes(); ++i) sum += static_cast<std::uint64_t>(map.data()[i]);
+        for (std::uint64_t i = 0; i < map.nbytes(); ++i)
+          sum += static_cast<std::uint64_t>(map.data()[i]);
         mapped += sum < ~0ull ? 1 : 0;
       });
       if (round % 100 == 0) (void)context.entries();

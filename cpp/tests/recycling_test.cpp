@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory that is given from one owner to the next: nobody may hold it twice, and nobody's may vanish.
+// Memory that is given from one owner to the next: nobody may hold it twice, and nobody's may
+// vanish.
 #include <atomic>
 #include <barrier>
 #include <set>
@@ -307,7 +308,8 @@ TEST(RecyclingTest, ALookerOfAReusedEntryHoldsIt) {
         if (!entry) continue;
         const auto infos = host->entries();
         const bool is_referenced =
-            entry->index() >= infos.size() || std::any_of(infos.begin(), infos.end(), [&](auto& one) {
+            entry->index() >= infos.size() ||
+            std::any_of(infos.begin(), infos.end(), [&](auto& one) {
               return one.index == entry->index() &&
                      std::count(one.references.begin(), one.references.end(), context->slot()) == 1;
             });

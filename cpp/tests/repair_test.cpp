@@ -63,10 +63,10 @@ void use_shared(const std::shared_ptr<Entry>& entry, std::mt19937& random) {
   }
 }
 
-void use_memory(Context& context, std::mt19937& random,
-                std::vector<std::shared_ptr<Entry>>& held) {
+void use_memory(Context& context, std::mt19937& random, std::vector<std::shared_ptr<Entry>>& held) {
   const std::string name = "m" + std::to_string(random() % 8);
-  const auto nbytes = static_cast<std::int64_t>(1 + random() % (random() % 2 == 0 ? 1000 : 200'000));
+  const auto nbytes =
+      static_cast<std::int64_t>(1 + random() % (random() % 2 == 0 ? 1000 : 200'000));
   switch (random() % 5) {
     case 0: {
       auto variable = declare(context, name, shape_of({-1}));
@@ -214,9 +214,10 @@ TEST(RepairTest, AWriterThatDiesLeavesATornContentAndWakesWhoWaits) {
   auto variable = host->find("v");
   expect_wakes(child, [&] {
     EXPECT_EQ(code_of([&] {
-      Mapping map(variable, AccessMode::read);
-      (void)map_within(map);
-    }), Errc::lock_abandoned);
+                Mapping map(variable, AccessMode::read);
+                (void)map_within(map);
+              }),
+              Errc::lock_abandoned);
   });
   EXPECT_EQ(code_of([&] { Mapping(variable, AccessMode::update).try_map(); }), Errc::read_only);
   EXPECT_EQ(code_of([&] { (void)variable->wait_for_version(2, kLong); }), Errc::peer_died);
@@ -252,7 +253,9 @@ TEST(RepairTest, WhoWaitsForADeadProducerIsTold) {
   ASSERT_TRUE(becomes([&] { return info_of(*host, "v").version == 1; }));
   auto variable = host->find("v");
   expect_wakes(child, [&] {
-    EXPECT_EQ(code_of([&] { while (!variable->wait_for_version(5, kLong)) continue; }),
+    EXPECT_EQ(code_of([&] {
+                while (!variable->wait_for_version(5, kLong)) continue;
+              }),
               Errc::peer_died);
   });
 }
@@ -279,9 +282,8 @@ TEST(RepairTest, AHangUpKeepsTheLockUntilTheProcessIsDead) {
 TEST(RepairTest, WhoLeavesGivesTheSlotBackWhileAlive) {
   auto host = Context::host(options());
   Child child("leave", host->name());
-  ASSERT_TRUE(becomes([&] {
-    return info_of(*host, "v").version == 1 && host->processes().size() == 1;
-  }));
+  ASSERT_TRUE(
+      becomes([&] { return info_of(*host, "v").version == 1 && host->processes().size() == 1; }));
   EXPECT_TRUE(holds(host->find("v"), 1));
   EXPECT_EQ(::kill(child.pid(), 0), 0);
 }
@@ -302,12 +304,13 @@ TEST(RepairTest, TheDeathOfTheHostEndsEveryWait) {
   };
   std::vector<std::thread> waiters;
   const auto expect_end = [&](auto step) {
-    waiters.emplace_back([&, step] {
-      EXPECT_EQ(code_of([&] { until_it_throws(step); }), Errc::host_died);
-    });
+    waiters.emplace_back(
+        [&, step] { EXPECT_EQ(code_of([&] { until_it_throws(step); }), Errc::host_died); });
   };
   expect_end([&] { (void)variable->wait_for_version(9, milliseconds(100)); });
-  expect_end([&] { context->check(), context->wait_for_names(context->names_event(), milliseconds(100)); });
+  expect_end([&] {
+    context->check(), context->wait_for_names(context->names_event(), milliseconds(100));
+  });
   expect_end([&] { (void)context->create(100'000, false); });
   ::usleep(20'000);
   const auto start = steady_clock::now();

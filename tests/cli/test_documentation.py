@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clara_fastio.cli.exit_codes import ExitCode
+from clara_fastio.runner import EdgeReport, Failure, OperatorReport, OperatorState, RunResult
 
 if TYPE_CHECKING:
     from tests.helpers.workshop import Workshop
@@ -49,3 +51,19 @@ def test_options_of_a_command_are_those_of_its_help(workshop: Workshop, command:
 def test_all_exit_codes_are_explained() -> None:
     explained = re.findall(r"^\| (\d+) \|", SECTIONS["Exit codes"], re.MULTILINE)
     assert sorted(map(int, explained)) == sorted({code.value for code in ExitCode})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(RunResult, "job"), (Failure, "failure"), (OperatorReport, "operator"), (EdgeReport, "edge")],
+)
+def test_all_fields_of_the_record_are_explained(kind: type, name: str) -> None:
+    rows = re.findall(rf"^\| {name} \| (.*?) \|", SECTIONS["clara run"], re.MULTILINE)
+    explained = [field for row in rows for field in re.findall(r"`(\w+)`", row)]
+    assert sorted(explained) == sorted(field.name for field in dataclasses.fields(kind))
+
+
+def test_all_states_are_explained() -> None:
+    _, _, paragraph = SECTIONS["clara run"].partition("The states are ")
+    explained = re.findall(r"`(\w+)`", paragraph.partition(". What")[0])
+    assert explained == [state.value for state in OperatorState]

@@ -51,18 +51,35 @@ def test_plain_lines_then_tables(workshop: Workshop, chain: Path) -> None:
     tables = run.stdout.partition("Operators")[2].split()
     for column in ("PREPARE", "WAIT", "EXECUTE", "BYTES"):
         assert column in tables
+    assert not any(line != line.rstrip() for line in lines)
     (edge,) = [line.split() for line in lines if line.split()[:2] == ["first", "second"]]
     assert edge == ["first", "second", "disk", "1", "4", "B"]
     assert f"results: {workshop.output}" in lines
 
 
-def test_json_is_the_whole_output(workshop: Workshop, chain: Path) -> None:
+def test_json_is_a_line_for_each_event_and_the_result_last(workshop: Workshop, chain: Path) -> None:
     run = workshop.clara("run", chain, "--output", workshop.output, "--json")
     assert run.returncode == 0
-    result = json.loads(run.stdout)
+    *events, result = map(json.loads, run.stdout.splitlines())
+    assert {"kind": "log", "operator": "first", "text": "said"} in events
+    states = [event["state"] for event in events if event["operator"] == "second"]
+    assert states == ["execute", "completed"]
+    assert result.pop("kind") == "result"
     assert result["status"] == "succeeded"
     assert [each["name"] for each in result["operators"]] == ["first", "second"]
     assert result == json.loads((workshop.output / "job.json").read_text())
+
+
+def test_quiet_json_is_the_result_alone(workshop: Workshop, chain: Path) -> None:
+    run = workshop.clara("run", chain, "--json", "--quiet")
+    assert [json.loads(line)["kind"] for line in run.stdout.splitlines()] == ["result"]
+
+
+def test_whoever_gave_no_output_folder_is_told_that_results_are_not_kept(
+    workshop: Workshop, chain: Path
+) -> None:
+    run = workshop.clara("run", chain)
+    assert run.stdout.splitlines()[-1] == "results: not kept; --output DIR keeps them"
 
 
 def test_quiet_prints_only_failures(workshop: Workshop, chain: Path) -> None:
@@ -72,7 +89,7 @@ def test_quiet_prints_only_failures(workshop: Workshop, chain: Path) -> None:
     run = workshop.clara("run", workshop.define(CHAIN), "--quiet")
     assert (run.returncode, run.stdout) == (3, "")
     assert "operator 'second' failed in execute" in run.stderr
-    assert "exited with code 4\nreason\n" in run.stderr
+    assert "the process exited with code 4\nits last output:\n  reason\n" in run.stderr
 
 
 def test_images_file_gives_the_entry_point(workshop: Workshop) -> None:
@@ -96,7 +113,7 @@ def test_time_limit_has_its_exit_code(workshop: Workshop) -> None:
     workshop.shell("first", "exec sleep 1000")
     workshop.shell("second", "true")
     run = workshop.clara("run", workshop.define(CHAIN), "--timeout", "0.5")
-    assert run.returncode == 4
+    assert run.returncode == 8
     assert "time limit of 0.5 s" in run.stderr
 
 
@@ -181,7 +198,15 @@ def test_table_is_drawn_in_a_terminal(workshop: Workshop) -> None:
         process.wait()
         os.close(leader)
     text = drawn.decode()
-    for word in ("OPERATOR", "PASSED ON", "MEMORY", "running", "shared in context", "[first] said"):
+    for word in (
+        "OPERATOR",
+        "PASSED ON",
+        "MEMORY",
+        "running",
+        "in context chain-",
+        "[first]",
+        "said",
+    ):
         assert word in text
 
 
@@ -213,5 +238,5 @@ def test_without_the_extra_the_message_names_it(tmp_path: Path) -> None:
     assert run.returncode == 1
     assert run.stderr == (
         "clara: typer is not installed; the command line needs "
-        "'pip install clara-fastio[pipeline]'\n"
+        "pip install 'clara-fastio[pipeline]'\n"
     )

@@ -60,7 +60,28 @@ def test_json_names_each_problem_of_each_file(workshop: Workshop) -> None:
     assert first["operators"] == ["one", "two"]
     assert second["valid"] is False
     assert {problem["line"] for problem in second["problems"]} >= {7, 8}
-    assert all(problem["file"] == bad.name for problem in second["problems"])
+    assert all(problem["file"] == str(bad) for problem in second["problems"])
+
+
+def test_problems_of_imported_files_have_paths_that_can_be_opened_from_here(
+    workshop: Workshop,
+) -> None:
+    (workshop.folder / "deep" / "parts").mkdir(parents=True)
+    (workshop.folder / "deep" / "parts" / "stage.yaml").write_text(
+        "name: stage\ncontainer: {image: a}\ninput: [{path: relative}]\n"
+    )
+    main = workshop.define("""
+        api-version: 0.4.0
+        name: importing
+        operators:
+        - name: one
+          import: {path: parts/stage.yaml}
+        """)
+    main.rename(workshop.folder / "deep" / "main.yaml")
+    for command in ("validate", "run"):
+        run = workshop.clara(command, "deep/main.yaml")
+        assert run.returncode == 2
+        assert "\n  deep/parts/stage.yaml:3:16: " in run.stderr
 
 
 def test_arguments_are_checked_too(workshop: Workshop) -> None:

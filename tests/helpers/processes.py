@@ -128,8 +128,10 @@ class Program:
         return output.decode()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal; nothing when the program has ended."""
+        """Send a signal, and wait until a stop has taken effect; nothing when it has ended."""
         self._process.send_signal(number)
+        if number == signal.SIGSTOP:
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def kill(self) -> None:
         """Kill the program as a crash would, and wait until the kernel has taken it down."""

@@ -22,7 +22,7 @@ import clara_fastio as fastio
 
 context = fastio.open_context(sys.argv[1])
 source = context["source"].map("r")
-result = context.variable("result", shape=(8, 1000), dtype="f8").map("w")
+result = context.variable("result", shape=(8, 1000), dtype="f64").map("w")
 inputs, outputs = source.array, result.array
 
 def work(row):
@@ -44,6 +44,7 @@ print("done", flush=True)
 @pytest.fixture
 def forked(peer, block):
     """A process that can run code in a forked child: ``in_child(code)``."""
+    assert block.is_published
     peer.run(
         """
         import os
@@ -68,7 +69,7 @@ def forked(peer, block):
 
 
 def test_pool_of_forked_processes_uses_arrays_of_its_parent(context, run_program):
-    source = context.variable("source", shape=(8, 1000), dtype="f8")
+    source = context.variable("source", shape=(8, 1000), dtype="f64")
     with source.map("w") as array:
         array[...] = 21
     program = run_program(POOL, context.name)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from pathlib import Path
 
@@ -77,7 +76,7 @@ def test_memory_kept_warm_does_not_stand_in_the_way(small_context):
 
 def test_more_than_the_machine_has_is_refused(context):
     total = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[1]) * 1024
-    with pytest.raises(fastio.OutOfMemoryError, match=str(2 * total)):
+    with pytest.raises(fastio.OutOfMemoryError, match=r"bytes requested, .* can be had under"):
         context.create(2 * total)
     context.create(MIB)
 
@@ -141,4 +140,3 @@ def test_cgroup_that_is_too_small_raises_and_kills_nobody(context_name, start_pe
     host.run("for block in blocks: block.release()")
     host.run("context.close(); del blocks, block, context")
     assert host.end() == 0
-    assert os.path.isdir(cgroup)

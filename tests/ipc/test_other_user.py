@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,7 @@ os.setresuid({STRANGER}, {STRANGER}, {STRANGER})
 @pytest.fixture
 def stranger(start_peer):
     """A process of another user."""
-    stranger = start_peer(environment={"PYTHONPATH": os.pathsep.join([os.getcwd()])})
+    stranger = start_peer(environment={"PYTHONPATH": str(Path.cwd())})
     stranger.run(BECOME_STRANGER)
     assert stranger.run("os.getuid()") == STRANGER
     return stranger
@@ -38,7 +39,8 @@ def test_stranger_finds_no_context_of_that_name(context, stranger):
         stranger.run(f"fastio.open_context({context.name!r})")
 
 
-def test_stranger_lists_nothing(context, stranger):
+@pytest.mark.usefixtures("context")
+def test_stranger_lists_nothing(stranger):
     assert stranger.run("fastio.list_contexts()") == []
 
 
@@ -66,7 +68,8 @@ def test_stranger_that_connects_gets_no_answer(context, stranger, message):
     assert {process.pid for process in context.processes()} == {os.getpid()}
 
 
-def test_stranger_that_connects_all_the_time_stops_nobody(context, stranger, peer, block):
+@pytest.mark.usefixtures("block")
+def test_stranger_that_connects_all_the_time_stops_nobody(context, stranger, peer):
     stranger.start(
         f"""
         connections = []
@@ -86,7 +89,8 @@ def test_stranger_that_connects_all_the_time_stops_nobody(context, stranger, pee
     stranger.run("for connection in connections: connection.close()")
 
 
-def test_stranger_reaches_no_memory_through_proc(context, stranger, block):
+@pytest.mark.usefixtures("block")
+def test_stranger_reaches_no_memory_through_proc(stranger):
     for place in (f"/proc/{os.getpid()}/fd", f"/proc/{os.getpid()}/map_files"):
         with pytest.raises(RemoteError, match="PermissionError"):
             stranger.run(f"os.listdir({place!r})")
@@ -94,7 +98,8 @@ def test_stranger_reaches_no_memory_through_proc(context, stranger, block):
         stranger.run(f"open('/proc/{os.getpid()}/mem', 'rb')")
 
 
-def test_stranger_cannot_signal(context, stranger):
+@pytest.mark.usefixtures("context")
+def test_stranger_cannot_signal(stranger):
     with pytest.raises(RemoteError, match="PermissionError"):
         stranger.run(f"os.kill({os.getpid()}, 19)")
 
@@ -106,7 +111,7 @@ def test_stranger_cannot_use_the_socket_directory(context_name, stranger, start_
     host.run(f"context = fastio.create_context({context_name!r})")
     assert folder.stat().st_mode & 0o777 == 0o700
     stranger.run(f"os.environ['CLARA_FASTIO_DIR'] = {str(folder)!r}")
-    with pytest.raises(RemoteError, match="SystemCallError|ValueError|NotFoundError"):
+    with pytest.raises(RemoteError, match=r"SystemCallError|ValueError|NotFoundError"):
         stranger.run(f"fastio.open_context({context_name!r})")
     client = start_peer(context_name, environment=environment)
     assert client.run("len(context)") == 0
@@ -117,5 +122,5 @@ def test_directory_of_another_user_is_refused(context_name, start_peer, tmp_path
     folder.mkdir(mode=0o700)
     os.chown(folder, STRANGER, STRANGER)
     host = start_peer(environment={"CLARA_FASTIO_DIR": str(folder)})
-    with pytest.raises(RemoteError, match="ValueError.*belongs to user 54321"):
+    with pytest.raises(RemoteError, match=r"ValueError.*belongs to user 54321"):
         host.run(f"fastio.create_context({context_name!r})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,7 @@ def image(context, request):
 @pytest.fixture
 def consumer(image, peer):
     """A process that has mapped it for reading."""
+    assert image.version == 1
     peer.run(CONSUMER)
     return peer
 
@@ -59,7 +61,7 @@ def test_array_is_read_only_and_stays_so(consumer):
         consumer.run("array[0] = 8")
     with pytest.raises(RemoteError, match="ValueError: cannot set WRITEABLE"):
         consumer.run("array.flags.writeable = True")
-    with pytest.raises(RemoteError, match="BufferError|TypeError|ValueError"):
+    with pytest.raises(RemoteError, match=r"BufferError|TypeError|ValueError"):
         consumer.run("import ctypes; ctypes.c_char.from_buffer(mapping)")
 
 
@@ -120,11 +122,7 @@ def test_file_of_the_map_is_not_opened_for_writing(consumer):
 
 
 def test_descriptor_of_the_host_is_of_no_use(consumer):
-    found = [
-        fd
-        for fd in os.listdir("/proc/self/fd")
-        if is_data(os.path.join("/proc/self/fd", fd))
-    ]
+    found = [link.name for link in Path("/proc/self/fd").iterdir() if is_data(link)]
     assert found, "the host keeps the descriptor of each segment"
     for number in found:
         consumer.run(
@@ -157,7 +155,8 @@ def test_sealed_variable_is_frozen_for_its_producer_too(context, peer):
         assert (array == 7).all()
 
 
-def test_consumer_of_an_allocation_may_write(context, peer, block):
+@pytest.mark.usefixtures("context")
+def test_consumer_of_an_allocation_may_write(peer, block):
     # Hand-made memory is everybody's, as in the original; a variable is not.
     peer.run("with context['block'].map('r+') as array: array[0] = 9")
     with block.map("r") as array:
@@ -224,7 +223,7 @@ def attack_descriptor(consumer):
 
 def is_data(link):
     try:
-        target = os.readlink(link)
+        target = str(link.readlink())
     except FileNotFoundError:
         return False
     return "memfd:clara-fastio" in target and ":locks" not in target and ":directory" not in target

@@ -18,9 +18,8 @@ def other(context):
 
 
 @pytest.mark.parametrize("mode", ["r", "w"])
-def test_holder_that_is_stopped_keeps_only_what_it_holds(
-    context, peer, block, other, start_peer, mode
-):
+@pytest.mark.usefixtures("block", "other")
+def test_holder_that_is_stopped_keeps_only_what_it_holds(context, peer, start_peer, mode):
     third = start_peer(context.name)
     peer.run(f"mapping = context['block'].map({mode!r})")
     peer.stop()
@@ -61,8 +60,9 @@ def test_waiter_that_is_stopped_holds_nobody_up(context, peer, block, start_peer
     peer.result()
 
 
+@pytest.mark.usefixtures("block")
 def test_process_that_is_stopped_does_not_keep_others_from_coming_and_going(
-    context, peer, block, start_peer
+    context, peer, start_peer
 ):
     peer.stop()
     for _ in range(2):

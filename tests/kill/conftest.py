@@ -25,6 +25,8 @@ TALLY = pytest.StashKey[Tally]()
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make a test for each kill point of the library: one that is never reached then fails."""
+    if not points.LIBRARY.exists():
+        raise pytest.UsageError(f"{points.LIBRARY} is missing; run 'make build-test' first")
     for argument, wants_host in (("client_point", False), ("host_point", True)):
         if argument in metafunc.fixturenames:
             names = [name for name in points.names() if name.startswith("host.") == wants_host]

@@ -15,26 +15,30 @@ LIBRARY = KILL_POINT_LIBRARY / "libclara_fastio.so"
 SECTION = b"clara_kill_points"
 
 #: At these the process holds a lock, or is in the middle of a change that others can see.
-CRITICAL = frozenset({
-    "lock.read.bit_set",
-    "lock.read.bit_cleared",
-    "lock.write.claimed",
-    "lock.write.word_cleared",
-    "write.version_odd",
-    "write.before_commit",
-    "write.committed",
-    "produce.offered",
-    "produce.mapped",
-    "get.reference_set",
-    "host.hello.slot_taken",
-    "host.declare.taken",
-    "host.publish.checked",
-    "host.free.doomed",
-    "host.produced.before_seal",
-    "host.produced.sealed",
-    "host.repair.begin",
-    "host.repair.first_entry",
-})
+CRITICAL = frozenset(
+    {
+        "lock.read.bit_set",
+        "lock.read.bit_cleared",
+        "lock.write.claimed",
+        "lock.write.word_cleared",
+        "write.version_odd",
+        "write.before_commit",
+        "write.committed",
+        "produce.offered",
+        "produce.mapped",
+        "freeze.remapped",
+        "get.reference_set",
+        "host.hello.slot_taken",
+        "host.declare.taken",
+        "host.publish.checked",
+        "host.free.doomed",
+        "host.freeze.sealed",
+        "host.produced.before_seal",
+        "host.produced.sealed",
+        "host.repair.begin",
+        "host.repair.first_entry",
+    }
+)
 
 
 def names(prefix: str = "") -> list[str]:

@@ -24,5 +24,5 @@ def test_survivors_go_on_after_a_death_at(client_point, arena, passes_per_point)
             arena.name, "everything", passes=ENOUGH_PASSES, kill_point=f"{client_point}:{number}"
         ) as victim:
             death = victim.wait_for_death()
-            assert death.was_killed, f"{client_point} was not passed {number} times: {victim.errors}"
+            assert death.was_killed, f"not passed {number} times: {victim.errors}"
             arena.recover(client_point, [death], critical=client_point in points.CRITICAL)

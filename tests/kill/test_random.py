@@ -10,7 +10,7 @@ import pytest
 
 from tests.kill.doomed import Doomed
 
-ROLES = ("writer", "reader", "producer", "creator", "publisher", "everything")
+ROLES = ("writer", "reader", "producer", "creator", "publisher", "sealer", "everything")
 
 #: Seconds after which everything that a victim does was done a few times.
 LONGEST_LIFE = 0.008

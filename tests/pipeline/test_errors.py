@@ -317,3 +317,22 @@ def test_problem_shows_place_found_expected_and_hint():
         "main.yaml:4:61: the type of an output of operator `a` is unknown (found 'flaot32', "
         "expected stream, array, string or a primitive such as float32); did you mean `float32`?"
     )
+
+
+def test_missing_property_and_unknown_operator_come_with_what_is_expected():
+    check_refused(
+        """
+        api-version: 0.5.0
+        name: test
+        operators:
+        - name: one
+          container: §{}
+          output: [§{name: x}]
+        - name: two
+          container: {image: i}
+          input: [{from: §none, name: x, type: string}]
+        """,
+        "(expected the name of an image, such as demo/segment)",
+        "(expected stream, array, string or a primitive such as float32)",
+        "(found 'none', expected 'one')",
+    )

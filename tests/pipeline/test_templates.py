@@ -78,6 +78,10 @@ def test_placeholder_that_cannot_be_replaced(case):
     check_refused(text, message)
 
 
+def test_unknown_placeholder_is_not_also_called_a_missing_value():
+    check_refused(definition_with("{a: x}", "container: {image: §'${{ b }}'}"), "'b'")
+
+
 @pytest.mark.parametrize(
     "case",
     [

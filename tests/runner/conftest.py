@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Workshop:
-    """An empty folder to put programs and a definition into."""
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    """An empty folder to put programs and a definition into; jobs work in ``state`` below it."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return Workshop(tmp_path)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clara_fastio.runner import Note, OperatorState, RunStatus
+from clara_fastio.runner import Note, OperatorState, RunStatus, StateChanged
 
 if TYPE_CHECKING:
     from clara_fastio.runner import RunResult
     from tests.helpers.workshop import Workshop
 
 SPEAKER = """
-import atexit, json, os, signal, socket, sys, time
+import atexit, json, os, select, signal, socket, sys, time
 connection = socket.socket(fileno=int(os.environ["CLARA_FASTIO_CONTROL"].removeprefix("fd:")))
 control = connection.makefile("rw", encoding="utf-8", newline="\\n")
 atexit.register(lambda: (control.close(), connection.close()))
@@ -42,6 +42,11 @@ def speaker(source: str) -> str:
     return SPEAKER + textwrap.dedent(source)
 
 
+def states_of(workshop: Workshop, operator: str) -> list[str]:
+    changes = [event for event in workshop.events if isinstance(event, StateChanged)]
+    return [change.state.value for change in changes if change.operator == operator]
+
+
 def run_only(workshop: Workshop, source: str, **settings: float) -> RunResult:
     workshop.program("only", speaker(source))
     return workshop.run(ONE, **settings)
@@ -57,8 +62,8 @@ def test_life_of_a_driver(workshop: Workshop) -> None:
     """,
     )
     assert result.status is RunStatus.SUCCEEDED, result.failure
-    states = [event.state.value for event in workshop.events if hasattr(event, "state")]
-    assert states == ["starting", "prepare", "waiting", "execute", "cleanup", "completed"]
+    # Its inputs were complete from the start, so that nobody is told of a wait that was none.
+    assert states_of(workshop, "only") == ["starting", "prepare", "execute", "cleanup", "completed"]
     times = result.operators[0]
     assert None not in (times.starting, times.prepare, times.wait, times.execute, times.cleanup)
 
@@ -76,29 +81,45 @@ def test_reported_failure_decides_and_clean_up_may_still_run(workshop: Workshop)
     assert result.failure is not None
     assert result.failure.phase == "execute"
     assert (result.failure.error, result.failure.message) == ("ValueError", "no")
-    assert result.failure.traceback == "File x, line 3"
+    assert (result.failure.traceback, result.failure.output) == ("File x, line 3", "")
     assert workshop.log("only") == "tidy\n"
+
+
+def test_driver_that_has_reported_its_failure_is_not_asked_to_stop(workshop: Workshop) -> None:
+    run_only(
+        workshop,
+        """
+    assert hear() == {"kind": "ready"}
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    say("failed", phase="execute", error="ValueError", message="no", traceback="")
+    signal.sigwait({signal.SIGTERM})  # Half the grace time later; a message would be older.
+    print("heard", select.select([connection], [], [], 0)[0])
+    """,
+        grace=1.0,
+    )
+    assert workshop.log("only") == "heard []\n"
 
 
 @pytest.mark.parametrize(
     ("end", "message"),
     [
-        ("sys.exit(0)", "exited with code 0 before its driver reported completion"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "killed by SIGKILL before its driver"),
+        ("sys.exit(0)", "the process exited with code 0 before its driver reported completion"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "the process was killed by SIGKILL before its"),
     ],
 )
 def test_end_without_a_report_is_a_death(workshop: Workshop, end: str, message: str) -> None:
-    result = run_only(workshop, f'phase("execute"); {end}')
+    result = run_only(workshop, f'phase("execute"); print("last words", flush=True); {end}')
     assert result.failure is not None
     assert (result.failure.error, result.failure.phase) == ("PeerDiedError", "execute")
-    assert message in result.failure.message
+    assert result.failure.message.startswith(message)
+    assert (result.failure.traceback, result.failure.output) == ("", "last words")
 
 
 def test_report_counts_more_than_the_exit_code(workshop: Workshop) -> None:
     result = run_only(workshop, 'say("completed", succeeded=True); sys.exit(5)')
     assert result.status is RunStatus.SUCCEEDED
     notes = [event.text for event in workshop.events if isinstance(event, Note)]
-    assert notes == ["completed, and then exited with code 5; the report counts"]
+    assert notes == ["completed, and then the process exited with code 5; the report counts"]
 
 
 def test_failure_is_reported_although_the_exit_code_is_zero(workshop: Workshop) -> None:
@@ -166,6 +187,9 @@ def test_prepare_goes_on_while_the_upstream_works(workshop: Workshop) -> None:
         """)
     assert result.status is RunStatus.SUCCEEDED, result.failure
     assert workshop.log("reader") == "['x']\n"
+    assert states_of(workshop, "reader") == [
+        *("starting", "prepare", "waiting", "execute", "completed"),
+    ]
 
 
 def test_waiting_driver_is_told_why_it_is_to_stop(workshop: Workshop) -> None:
@@ -190,7 +214,8 @@ def test_waiting_driver_is_told_why_it_is_to_stop(workshop: Workshop) -> None:
         """)
     assert result.failure is not None
     assert result.failure.operator == "fail"
-    assert workshop.log("waiter") == "{'kind': 'stop', 'reason': 'fail: exited with code 9'}\n"
+    reason = "operator 'fail' failed: the process exited with code 9"
+    assert workshop.log("waiter") == f"{ {'kind': 'stop', 'reason': reason} }\n"
     assert result.operators[1].state is OperatorState.STOPPED
 
 

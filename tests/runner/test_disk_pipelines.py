@@ -97,24 +97,49 @@ def test_results_of_an_earlier_run_are_kept_unless_told(chain: Workshop) -> None
     assert chain.result("split", "words") == "four\n"
 
 
-def test_without_output_nothing_is_left(
-    chain: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_inputs_without_a_name_carry_their_operators_where_there_are_several(
+    workshop: Workshop,
 ) -> None:
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    result = chain.run(CHAIN, input=chain.folder / "data", output=None)
-    assert result.status is RunStatus.SUCCEEDED
-    assert result.directory is None
-    assert list((tmp_path / "tmp").iterdir()) == []
+    for name in ("left", "right"):
+        workshop.shell(name, f"echo {name} > /out/x")
+    workshop.program(
+        "join",
+        """
+        from pathlib import Path
+        from clara import Driver
 
+        def execute(driver, payload):
+            for entry in payload.input_entries:
+                print(entry.name, Path(entry.path, "x").read_text().strip())
+            print(payload.inputs["RIGHT"], payload.inputs["table"])
 
-def test_work_folder_can_be_kept(
-    chain: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    result = chain.run(CHAIN, input=chain.folder / "data", output=None, keep=True)
-    assert result.directory is not None
-    assert (result.directory / "operators" / "report" / "all").read_text().startswith("3\n")
+        driver = Driver(execute_handler=execute)
+        driver.start()
+        driver.wait_for_completion()
+        """,
+    )
+    result = workshop.run("""
+        api-version: 0.4.0
+        name: joined
+        operators:
+        - name: left
+          container: {image: a, command: <left>}
+          output: [{path: /out}]
+        - name: right
+          container: {image: a, command: <right>}
+          output: [{path: /out}]
+        - name: named
+          container: {image: a, command: <left>}
+          output: [{path: /out, name: table}]
+        - name: join
+          container: {image: a, command: <join>}
+          input:
+          - {from: left, path: /l}
+          - {from: right, path: /r}
+          - {from: named, path: /t, name: table}
+        """)
+    assert result.status is RunStatus.SUCCEEDED, result.failure
+    assert workshop.log("join").splitlines() == ["left left", "right right", "table left", "/r /t"]
 
 
 def test_inputs_cannot_be_changed(workshop: Workshop) -> None:

@@ -27,9 +27,9 @@ ONE = """
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("exit 7", "exited with code 7"),
-        ("kill -SEGV $$", "was killed by SIGSEGV"),
-        ("kill -KILL $$", "was killed by SIGKILL"),
+        ("exit 7", "the process exited with code 7"),
+        ("kill -SEGV $$", "the process was killed by SIGSEGV"),
+        ("kill -KILL $$", "the process was killed by SIGKILL"),
     ],
 )
 def test_end_of_the_process_is_named(workshop: Workshop, script: str, message: str) -> None:

@@ -29,6 +29,7 @@ def test_command_of_the_definition_is_appended_to_the_entry_point(tmp_path: Path
 
 
 def test_directory_is_relative_to_the_images_file(tmp_path: Path) -> None:
+    (tmp_path / "sub" / "dir").mkdir(parents=True)
     images = load_images(write(tmp_path, "images: {a: {command: [x], directory: sub/dir}}"))
     assert images.resolve("a", "a:latest", ()).directory == tmp_path / "sub" / "dir"
 
@@ -60,6 +61,7 @@ def test_unknown_image_without_command_is_refused_by_name() -> None:
         ("images:\n  a:\n    command: python x.py", "3:5", "list of strings"),
         ("images:\n  a:\n    command: [x]\n    driver: maybe", "4:5", "true or false"),
         ("images:\n  a:\n    environment: [x]", "3:5", "object of strings"),
+        ("images:\n  a:\n    directory: none", "3:5", "there is no folder"),
         ("images:\n  a: text", "2:3", "expected an object"),
         ("a: [", "1:5", ""),
         ("other: {}", "1:1", "expected an object 'images'"),

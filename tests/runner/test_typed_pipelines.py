@@ -190,7 +190,8 @@ def test_output_that_was_never_written_is_named(workshop: Workshop) -> None:
     assert result.status is RunStatus.FAILED
     assert result.failure is not None
     assert result.failure.operator == "produce"
-    assert result.failure.message == "completed without writing 'x'"
+    assert result.failure.phase == "execute"
+    assert result.failure.message == "it completed without writing 'x'"
     assert result.operators[1].state is OperatorState.STOPPED
 
 

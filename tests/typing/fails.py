@@ -22,6 +22,6 @@ def mistakes(context: fastio.Context, variable: fastio.Variable) -> None:
     variable.publish(None)  # error: arg-type
     variable.wait(3)  # error: call-arg
     variable.update_shape(5)  # error: arg-type
-    context["x"].version  # error: union-attr
-    number: str = variable.nbytes  # error: assignment
-    print(number)
+    assert context["x"].version == 1  # error: union-attr
+    name: str = variable.nbytes  # error: assignment
+    assert name

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, assert_type
+from typing import Any, assert_type
 
 import numpy as np
+from numpy.typing import NDArray
 
 import clara_fastio as fastio
 from clara_fastio.testing import debug_mode, temporary_context
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def host() -> None:
@@ -23,7 +21,7 @@ def host() -> None:
         volume.attrs = {"spacing": [0.5, 0.5, 1.0]}
         volume.attrs["units"] = "mm"
         with volume.map("w") as array:
-            assert_type(array, "NDArray[Any]")
+            assert_type(array, NDArray[Any])
             array[...] = 7
         assert_type(volume.shape, tuple[int | None, ...])
         assert_type(volume.wait(version=2, timeout=None), int)
@@ -55,8 +53,7 @@ def peer() -> None:
 
 
 def late() -> None:
-    driver = fastio.Driver(execute_handler=lambda driver, payload: None)
-    driver.start()
+    fastio.Driver().start()
     fastio.install_as_clara()
 
 

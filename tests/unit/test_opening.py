@@ -213,14 +213,17 @@ def test_timeout_that_is_no_time_is_refused(timeout):
         fastio.open_context(unique_name(), timeout=timeout)
 
 
-def test_contexts_left_open_are_closed_at_exit(run_program):
+def test_what_is_left_open_is_closed_at_exit(run_program):
     program = run_program(
         """
         import clara_fastio as fastio
         context = fastio.create_context()
-        allocation = context.create(100)
-        mapping = allocation.map("w")
-        mapping.close()
+        variable = context.variable("x", shape=(100,))
+        mapping = variable.map("w")
+        array = mapping.array
+        view = memoryview(mapping)
+        capsule = mapping.__dlpack__(max_version=(1, 0))
+        block = context.create(100)
         print(context.name, flush=True)
         """
     )

@@ -200,6 +200,14 @@ def test_another_declaration_is_refused_and_both_are_named(context):
         context.variable("x", shape=(None, 4), dtype="f32", sealed=True)
 
 
+def test_variable_without_room_for_its_memory_is_not_there(context_name):
+    with fastio.create_context(context_name, memory_limit=4 << 20) as context:
+        with pytest.raises(fastio.OutOfMemoryError):
+            context.variable("x", shape=(64 << 20,))
+        assert "x" not in context
+        assert context.variable("x", shape=(1 << 20,)).is_allocated
+
+
 def test_name_of_an_allocation_is_no_variable(context):
     context.create(8).publish("x")
     with pytest.raises(fastio.AlreadyExistsError, match="allocation"):

@@ -42,6 +42,9 @@ enum class Operation : std::uint32_t {
 /// Status of an answer: `kOk`, or the number of an `Errc`.
 inline constexpr std::int32_t kOk = -1;
 
+/// Flag of `create` and `produce`: send the descriptor, though it was sent before and got lost.
+inline constexpr std::uint32_t kSendDescriptor = 1u << 31;
+
 struct Message {
   std::uint32_t magic = kMagic;
   std::uint16_t major = kMajor;

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "clara_fastio/error.hpp"
+#include "kill_points.hpp"
 #include "posix/pidfd.hpp"
 #include "posix/socket.hpp"
 
@@ -36,6 +37,10 @@ Answer Connection::request(protocol::Message message, int descriptor, millisecon
   if (!socket_) throw Error(Errc::closed, "the context was closed in this process");
   if (is_dead()) throw_dead();
   settle(deadline);
+  if (lost_descriptors_ && (message.operation == protocol::Operation::create ||
+                            message.operation == protocol::Operation::produce)) {
+    message.flags |= protocol::kSendDescriptor;
+  }
   Answer answer = exchange(message, descriptor, deadline);
   throw_failure(answer.message);
   return answer;
@@ -50,6 +55,7 @@ Answer Connection::exchange(protocol::Message message, int descriptor, milliseco
     throw_dead();
   }
   unanswered_ = message.serial;
+  CLARA_FASTIO_KILL_POINT("request.sent");
   Answer answer = receive(message.serial, deadline);
   unanswered_ = 0;
   return answer;
@@ -59,6 +65,7 @@ void Connection::settle(milliseconds deadline) {
   if (unanswered_ == 0) return;
   const Answer late = receive(unanswered_, deadline);
   unanswered_ = 0;
+  lost_descriptors_ = lost_descriptors_ || !late.fds.empty();
   if (late.message.operation != protocol::Operation::create ||
       late.message.status != protocol::kOk) {
     return;

@@ -55,7 +55,8 @@ class Connection {
   std::atomic<int> host_pidfd_ = -1;
   std::atomic<bool> is_dead_ = false;
   std::uint32_t serial_ = 0;
-  std::uint32_t unanswered_ = 0;  ///< serial of a request whose time was over
+  std::uint32_t unanswered_ = 0;   ///< serial of a request whose time was over
+  bool lost_descriptors_ = false;  ///< some came with an answer that nobody waited for
 };
 
 }  // namespace clara_fastio::client

@@ -185,7 +185,9 @@ void Server::offer_memory(Client& client, const Message& request, const Location
     message.generation = request.generation;
   }
   Segment& segment = *segments_.find(location.segment);
-  if (segment.mappers.test(client.slot)) return answer(client, message);
+  if (segment.mappers.test(client.slot) && (request.flags & protocol::kSendDescriptor) == 0) {
+    return answer(client, message);
+  }
   segment.mappers.set(client.slot);
   message.flags = 1;  // A descriptor comes with it.
   answer(client, message, {segment.fd.get()});
@@ -260,6 +262,7 @@ void Server::on_freeze(Client& client, const Message& request) {
     throw Error(Errc::read_only, "only the producer of a variable declared sealed may seal it");
   }
   posix::seal_write(segment->fd.get());
+  CLARA_FASTIO_KILL_POINT("host.freeze.sealed");
   directory_.write(request.index,
                    [](layout::EntryRecord& target) { target.flags |= layout::kFrozen; });
   Message message = answer_to(request);
@@ -270,13 +273,12 @@ std::optional<Location> Server::take_warm(std::uint32_t producer, const Message&
   const std::uint64_t capacity = request.nbytes;
   // The last one freed is the one whose pages are still in the caches.
   for (auto at = doomed_.rbegin(); at != doomed_.rend(); ++at) {
-    const layout::EntryRecord& record = directory_.record(*at);
-    if (record.kind != EntryKind::variable || record.producer != producer) continue;
-    if (record.location.capacity < capacity || record.location.capacity / 2 > capacity) continue;
-    if (record.location.attributes_capacity < request.attributes_capacity) continue;
-    if ((record.flags & layout::kFrozenOnCommit) != 0 || directory_.is_referenced(*at)) continue;
-    const Location location = record.location;
-    const std::uint32_t index = *at;
+    if (at->producer != producer || !at->can_stay_warm) continue;
+    if (at->capacity < capacity || at->capacity / 2 > capacity) continue;
+    const std::uint32_t index = at->index;
+    const Location location = directory_.record(index).location;
+    if (location.attributes_capacity < request.attributes_capacity) continue;
+    if (directory_.is_referenced(index)) continue;
     doomed_.erase(std::next(at).base());
     directory_.write(index, [](layout::EntryRecord& target) { target.location = {}; });
     reclaim(index);

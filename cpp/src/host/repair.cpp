@@ -13,9 +13,11 @@ using layout::EntryState;
 /// Nobody finds the entry any more; those who hold it go on.
 void Server::doom(std::uint32_t index) {
   const layout::EntryRecord& record = directory_.record(index);
+  const bool can_stay_warm = record.kind == EntryKind::variable && record.location.segment != 0 &&
+                             (record.flags & layout::kFrozenOnCommit) == 0;
+  doomed_.push_back({index, record.producer, record.kind, can_stay_warm, record.location.capacity});
   if (record.state == EntryState::live) directory_.unlink(index);
   directory_.write(index, [](layout::EntryRecord& target) { target.state = EntryState::doomed; });
-  doomed_.push_back(index);
   // Whoever waits for new content or for the lock looks again and finds the entry freed.
   layout::LockLine& line = directory_.lock(index);
   line.free.fetch_add(1);
@@ -32,9 +34,10 @@ void Server::reclaim(std::uint32_t index) {
   release_block(location);
 }
 
-/// The one freed last is looked for most often.
+/// Takes a doomed entry from the list; the one freed last is looked for most often.
 void Server::forget_doomed(std::uint32_t index) noexcept {
-  const auto found = std::find(doomed_.rbegin(), doomed_.rend(), index);
+  const auto found = std::find_if(doomed_.rbegin(), doomed_.rend(),
+                                  [index](const Doomed& one) { return one.index == index; });
   if (found != doomed_.rend()) doomed_.erase(std::next(found).base());
 }
 
@@ -55,19 +58,18 @@ void Server::sweep(bool keep_warm) {
   std::vector<bool> goes(doomed_.size());
   std::map<std::uint32_t, std::uint64_t> warm;  // Bytes kept for each producer.
   for (std::size_t at = doomed_.size(); at-- > 0;) {
-    const layout::EntryRecord& record = directory_.record(doomed_[at]);
-    if (directory_.is_referenced(doomed_[at])) continue;
-    const bool has_producer = record.producer != layout::kNone;
+    const Doomed& one = doomed_[at];
+    const bool has_producer = one.producer != layout::kNone;
     // The producer of hand-made memory keeps its own pool and says when it drops something.
-    if (has_producer && record.kind == EntryKind::allocation) continue;
-    if (keep_warm && has_producer && record.location.segment != 0 &&
-        (record.flags & layout::kFrozenOnCommit) == 0 &&
-        warm[record.producer] + record.location.capacity <= options_.pool_limit) {
-      warm[record.producer] += record.location.capacity;
+    if (has_producer && one.kind == EntryKind::allocation) continue;
+    if (keep_warm && has_producer && one.can_stay_warm &&
+        warm[one.producer] + one.capacity <= options_.pool_limit) {
+      warm[one.producer] += one.capacity;
       continue;
     }
+    if (directory_.is_referenced(one.index)) continue;
     goes[at] = true;
-    gone.push_back(doomed_[at]);
+    gone.push_back(one.index);
   }
   // In one go, for a hundred thousand may go at once.
   std::size_t kept = 0;
@@ -120,6 +122,9 @@ void Server::repair(const Client& client, bool has_died) {
       posix::futex_wake_all(line.free);
       posix::futex_wake_all(line.drained);
     }
+  }
+  for (Doomed& one : doomed_) {
+    if (one.producer == slot) one.producer = layout::kNone;
   }
   for (auto& [id, segment] : segments_.all()) segment->mappers.reset(slot);
   for (const std::uint64_t segment : segments_.orphan(slot)) retire(segment);

@@ -187,7 +187,7 @@ void Server::on_publish(Client& client, const Message& request) {
       shape.nbytes(request.element_type) > record.location.capacity) {
     throw Error(Errc::shape, "the description does not fit the memory of the allocation");
   }
-  forget_doomed(request.index);
+  if (record.state == EntryState::doomed) forget_doomed(request.index);
   CLARA_FASTIO_KILL_POINT("host.publish.checked");
   directory_.write(request.index, [&](layout::EntryRecord& target) {
     target.generation = directory_.next_generation();
@@ -232,13 +232,16 @@ void Server::on_drop(Client& client, const Message& request) {
     throw Error(Errc::freed, "the entry is not a private one of this process");
   }
   if (!directory_.is_referenced(request.index)) {
-    forget_doomed(request.index);
+    if (record.state == EntryState::doomed) forget_doomed(request.index);
     reclaim(request.index);
   } else {
     if (record.state == EntryState::unpublished) doom(request.index);
     // It is in nobody's pool any more: it goes with its last reference.
     directory_.write(request.index,
                      [](layout::EntryRecord& target) { target.producer = layout::kNone; });
+    for (Doomed& one : doomed_) {
+      if (one.index == request.index) one.producer = layout::kNone;
+    }
   }
   Message message = answer_to(request);
   answer(client, message);

@@ -309,7 +309,8 @@ void Server::tick() {
   }
   for (const std::uint64_t id : lost) disconnect(id, false);
   for (const std::uint64_t id : std::vector(dead_)) bury(id);
-  for (const std::size_t listener : std::exchange(paused_, {})) {
+  for (; !paused_.empty(); paused_.pop_back()) {
+    const std::size_t listener = paused_.back();
     epoll_.add(listeners_[listener].get(), key_of(Source::listener, listener), EPOLLIN);
   }
   sweep();

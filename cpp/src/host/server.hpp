@@ -52,6 +52,15 @@ class Server {
     std::string role;
   };
 
+  /// A freed entry, with what a look at a hundred thousand of them needs.
+  struct Doomed {
+    std::uint32_t index;
+    std::uint32_t producer;  ///< as in the record
+    layout::EntryKind kind;
+    bool can_stay_warm;
+    std::uint64_t capacity;
+  };
+
   /// Who waits for memory that a worker reserves.
   struct Ticket {
     std::uint64_t client;
@@ -123,7 +132,7 @@ class Server {
   std::uint64_t reserving_ = 0;  ///< bytes that workers are reserving
   std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;
   std::map<std::uint64_t, Ticket> tickets_;
-  std::vector<std::uint32_t> doomed_;               ///< entries, oldest first
+  std::vector<Doomed> doomed_;               ///< oldest first
   std::unordered_multimap<std::uint32_t, layout::Location> replaced_;  ///< blocks readers may hold
   std::vector<std::uint64_t> dead_;          ///< clients whose repair failed: tried again
   std::vector<std::size_t> paused_;          ///< listeners, while no descriptor is free

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posix/directory.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
+#include <utility>
 
 #include "clara_fastio/error.hpp"
 #include "posix/system_error.hpp"
@@ -67,6 +70,25 @@ std::optional<UniqueFd> try_lock_file(int directory_fd, const std::string& name)
     }
     if (is_still_there(directory_fd, name, fd.get())) return fd;
   }
+}
+
+std::vector<std::string> list_directory(int directory_fd) {
+  // A description of its own, so that the position is nobody else's.
+  UniqueFd own(::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!own) throw_system_error("openat", "directory");
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(own.get()), ::closedir);
+  if (!stream) throw_system_error("fdopendir", "directory");
+  (void)own.release();
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(stream.get())) {
+    std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(std::move(name));
+  }
+  return names;
+}
+
+void remove_file(int directory_fd, const std::string& name) noexcept {
+  (void)::unlinkat(directory_fd, name.c_str(), 0);
 }
 
 }  // namespace clara_fastio::posix

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "posix/unique_fd.hpp"
 
@@ -22,5 +23,11 @@ UniqueFd open_private_directory(const std::string& path);
 /// Requires: `name` is a plain file name.
 /// Throws: Errc::system.
 std::optional<UniqueFd> try_lock_file(int directory_fd, const std::string& name);
+
+/// The names in a directory, without "." and "..".
+std::vector<std::string> list_directory(int directory_fd);
+
+/// Removes a file; fine when there is none.
+void remove_file(int directory_fd, const std::string& name) noexcept;
 
 }  // namespace clara_fastio::posix

@@ -38,10 +38,15 @@ class Victim {
 
   void pass(const std::string& role) {
     static const std::map<std::string, void (Victim::*)()> kRoles = {
-        {"writer", &Victim::write},      {"producer", &Victim::produce},
-        {"reader", &Victim::read},       {"creator", &Victim::create},
-        {"publisher", &Victim::publish}, {"waiter", &Victim::wait_for_held},
-        {"restarted", &Victim::restart}, {"everything", &Victim::do_everything},
+        {"writer", &Victim::write},
+        {"producer", &Victim::produce},
+        {"reader", &Victim::read},
+        {"creator", &Victim::create},
+        {"publisher", &Victim::publish},
+        {"waiter", &Victim::wait_for_held},
+        {"restarted", &Victim::restart},
+        {"sealer", &Victim::seal},
+        {"everything", &Victim::do_everything},
     };
     (this->*kRoles.at(role))();
     ++passes_;
@@ -81,9 +86,10 @@ class Victim {
     }
   }
 
-  std::shared_ptr<Entry> variable(const std::string& name) {
+  std::shared_ptr<Entry> variable(const std::string& name, bool is_sealed = false) {
     Declaration declaration;
     declaration.name = name;
+    declaration.is_sealed = is_sealed;
     declaration.element_type = ElementType::uint64;
     const std::int64_t dimensions[] = {kDynamic};
     declaration.shape = Shape::of(dimensions);
@@ -109,6 +115,16 @@ class Victim {
     const std::int64_t length[] = {25'000};
     entry->update_shape(Shape::of(length));
     fill_entry(entry);
+  }
+
+  // A variable that is written once and frozen.
+  void seal() {
+    const auto entry = variable(prefix_ + "-sealed-" + std::to_string(passes_), true);
+    const std::int64_t length[] = {25'000};
+    entry->update_shape(Shape::of(length));
+    fill_entry(entry);
+    check_entry(entry);
+    entry->free();
   }
 
   void read() {
@@ -183,6 +199,7 @@ class Victim {
     write();
     read();
     produce();
+    seal();
     create();
     publish();
     wait_for_own_thread();

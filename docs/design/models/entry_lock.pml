@@ -168,7 +168,7 @@ release_writer:
 
     /* ---- a reader ---- */
 look_at_writer:
-    STEP(if :: writer == 0 :: else -> goto sleep_until_free fi);
+    STEP(if :: FIRST_LOOK :: else -> goto sleep_until_free fi);
     STEP(SET(readers, me));
     STEP(if :: SECOND_LOOK -> assert(writing == 0); SET(reading, me) :: else -> goto back_off fi);
     STEP(seen = version; assert(!(seen & 1) || (spoiled && writing == 0)));

@@ -85,6 +85,11 @@
 
 /* ---- inside -------------------------------------------------------------------------------- */
 
+#ifdef V_NO_FIRST_LOOK             /* a reader sets its bit whatever the word says */
+#define FIRST_LOOK 1
+#else
+#define FIRST_LOOK writer == 0
+#endif
 #ifdef M_NO_SECOND_LOOK
 #define SECOND_LOOK 1
 #else

@@ -191,10 +191,12 @@ cdef class Allocation:
         ClosedError
             It was given up before.
         """
-        self._held()
-        self._label = repr(self)
+        label = repr(self)
         cdef shared_ptr[CEntry] entry
-        entry.swap(self._entry)  # One thread has it then.
+        entry.swap(self._entry)  # Of several threads one has it then.
+        if not entry:
+            self._held()  # Raises.
+        self._label = label
         with nogil:
             entry.reset()
 

@@ -8,21 +8,17 @@ from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from clara_fastio._core.allocation cimport Allocation, wrap
-from clara_fastio._core.array cimport element_number, element_type_of, shape_of
 from clara_fastio._core.inspection cimport entry_info, process_info
 from clara_fastio._core.libfastio cimport (
     CContext,
     CDeclaration,
-    CElementType,
     CEntry,
     CEntryInfo,
-    COrder,
     CProcessInfo,
-    CShape,
     nanoseconds,
 )
 from clara_fastio._core.mapping cimport Deadline, wait_time
-from clara_fastio._core.variable cimport Variable
+from clara_fastio._core.variable cimport Variable, declaration_of, require_same
 
 import atexit
 import sys
@@ -30,14 +26,7 @@ import warnings
 import weakref
 
 from clara_fastio._core import arguments
-from clara_fastio.errors import (
-    AlreadyExistsError,
-    ClosedError,
-    ElementTypeError,
-    NotFoundError,
-    ReadOnlyError,
-    ShapeError,
-)
+from clara_fastio.errors import AlreadyExistsError, ClosedError, NotFoundError, ReadOnlyError
 
 # By the address of the core's object, so that opening a context twice gives the same object.
 _contexts = weakref.WeakValueDictionary()
@@ -169,7 +158,7 @@ cdef class Context:
         """
         if not self.is_host:
             raise ReadOnlyError("only the host of a context declares for others; use variable()")
-        cdef CDeclaration declaration = _declaration(name, shape, dtype, order, sealed)
+        cdef CDeclaration declaration = declaration_of(name, shape, dtype, order, sealed)
         if producer is not None:
             declaration.producer_role = arguments.text(producer, "a role")
         cdef bool is_new = False
@@ -200,18 +189,24 @@ cdef class Context:
             It was declared differently.
         AlreadyExistsError
             The name is that of an allocation, or `sealed` differs.
+        OutOfMemoryError
+            A limit is reached; then there is no such variable.
         """
-        cdef CDeclaration declaration = _declaration(name, shape, dtype, order, sealed)
+        cdef CDeclaration declaration = declaration_of(name, shape, dtype, order, sealed)
         cdef bool is_new = False
         cdef shared_ptr[CContext] context = self._held()
         cdef shared_ptr[CEntry] entry
         with nogil:
             entry = context.get().declare(declaration, is_new)
-            if is_new and not declaration.shape.is_dynamic():
-                entry.get().allocate()
         found = self._wrap(entry)
         if not is_new:
-            _compare(found, entry.get(), declaration)
+            require_same(found, entry.get(), declaration)
+        elif not declaration.shape.is_dynamic():
+            try:
+                found.allocate()
+            except BaseException:
+                found.free()
+                raise
         return found
 
     def __getitem__(self, name):
@@ -372,42 +367,3 @@ cdef class Context:
         with nogil:
             entry = context.get().find(text)
         return self._wrap(entry) if entry else None
-
-
-cdef CDeclaration _declaration(
-    object name, object shape, object dtype, object order, bint is_sealed
-) except *:
-    cdef CDeclaration declaration
-    declaration.name = arguments.text(name, "the name of a variable")
-    declaration.shape = CShape.of(arguments.dimensions(shape, declared=True))
-    declaration.element_type = <CElementType> element_number(dtype)
-    declaration.order = (
-        COrder.column_major if arguments.order(order) else COrder.row_major
-    )
-    declaration.is_sealed = is_sealed
-    if not declaration.shape.is_dynamic():
-        declaration.shape.nbytes(declaration.element_type)  # Raises when it overflows.
-    return declaration
-
-
-cdef int _compare(object found, CEntry* entry, const CDeclaration& wanted) except -1:
-    """Raise unless a variable is what somebody else declared it to be."""
-    if not entry.is_variable():
-        raise AlreadyExistsError(f"the name is taken by an allocation, {found!r}")
-    if entry.element_type() != wanted.element_type:
-        raise ElementTypeError(
-            f"{found.name!r} was declared with element type {found.element_type}, "
-            f"not {element_type_of(wanted.element_type)}"
-        )
-    if not entry.declared_shape() == wanted.shape:
-        raise ShapeError(
-            f"{found.name!r} was declared with shape {found.declared_shape}, "
-            f"not {shape_of(wanted.shape)}"
-        )
-    if entry.order() != wanted.order:
-        raise ShapeError(f"{found.name!r} was declared with order {found.order!r}, not the other")
-    if entry.is_sealed() != wanted.is_sealed:
-        raise AlreadyExistsError(
-            f"{found.name!r} was declared with sealed={entry.is_sealed()}, not {wanted.is_sealed}"
-        )
-    return 0

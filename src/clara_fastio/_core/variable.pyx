@@ -7,13 +7,25 @@ from libcpp.memory cimport shared_ptr
 from libcpp.string cimport string
 
 from clara_fastio._core.allocation cimport Allocation
-from clara_fastio._core.array cimport shape_of
-from clara_fastio._core.libfastio cimport CEntry, COrder, CShape, nanoseconds
+from clara_fastio._core.array cimport element_number, element_type_of, shape_of
+from clara_fastio._core.libfastio cimport (
+    CDeclaration,
+    CElementType,
+    CEntry,
+    COrder,
+    CShape,
+    nanoseconds,
+)
 from clara_fastio._core.mapping cimport Deadline, wait_time
 
 from clara_fastio._core import arguments
 from clara_fastio._core.attributes import Attributes
-from clara_fastio.errors import NotReadyError
+from clara_fastio.errors import (
+    AlreadyExistsError,
+    ElementTypeError,
+    NotReadyError,
+    ShapeError,
+)
 
 
 cdef class Variable(Allocation):
@@ -179,3 +191,40 @@ cdef class Variable(Allocation):
         cdef shared_ptr[CEntry] entry = self._held()
         with nogil:
             entry.get().set_attributes(json)
+
+
+cdef CDeclaration declaration_of(
+    object name, object shape, object dtype, object order, bint is_sealed
+) except *:
+    cdef CDeclaration declaration
+    declaration.name = arguments.text(name, "the name of a variable")
+    declaration.shape = CShape.of(arguments.dimensions(shape, declared=True))
+    declaration.element_type = <CElementType> element_number(dtype)
+    declaration.order = COrder.column_major if arguments.order(order) else COrder.row_major
+    declaration.is_sealed = is_sealed
+    if not declaration.shape.is_dynamic():
+        declaration.shape.nbytes(declaration.element_type)  # Raises when it overflows.
+    return declaration
+
+
+cdef int require_same(Allocation found, CEntry* entry, const CDeclaration& wanted) except -1:
+    """Raise unless what has the name was declared in the same way."""
+    if not entry.is_variable():
+        raise AlreadyExistsError(f"the name is taken by an allocation, {found!r}")
+    if entry.element_type() != wanted.element_type:
+        raise ElementTypeError(
+            f"{found.name!r} was declared with element type {found.element_type}, "
+            f"not {element_type_of(wanted.element_type)}"
+        )
+    if not entry.declared_shape() == wanted.shape:
+        raise ShapeError(
+            f"{found.name!r} was declared with shape {found.declared_shape}, "
+            f"not {shape_of(wanted.shape)}"
+        )
+    if entry.order() != wanted.order:
+        raise ShapeError(f"{found.name!r} was declared with order {found.order!r}, not the other")
+    if entry.is_sealed() != wanted.is_sealed:
+        raise AlreadyExistsError(
+            f"{found.name!r} was declared with sealed={entry.is_sealed()}, not {wanted.is_sealed}"
+        )
+    return 0

@@ -19,7 +19,7 @@ def main() -> None:
             raise
         print(
             f"clara: {error.name} is not installed; the command line needs "
-            "'pip install clara-fastio[pipeline]'",
+            "pip install 'clara-fastio[pipeline]'",
             file=sys.stderr,
         )
         sys.exit(1)

@@ -19,7 +19,6 @@ class ExitCode(IntEnum):
     INTERNAL = 1
     USAGE = 2
     OPERATOR_FAILED = 3
-    RUN_TIMED_OUT = 4
     NOT_FOUND = 4
     ALREADY_EXISTS = 5
     PRECONDITION = 6
@@ -43,6 +42,8 @@ _BY_CLASS: tuple[tuple[type[Exception], ExitCode], ...] = (
     (errors.FreedError, ExitCode.PRECONDITION),
     (errors.ReadOnlyError, ExitCode.PRECONDITION),
     (errors.PermissionDeniedError, ExitCode.PRECONDITION),
+    (errors.NotReadyError, ExitCode.PRECONDITION),
+    (errors.LockConflictError, ExitCode.PRECONDITION),
     (errors.OutOfMemoryError, ExitCode.OUT_OF_MEMORY),
     (errors.LockTimeoutError, ExitCode.DEADLINE),
     (errors.HostUnresponsiveError, ExitCode.DEADLINE),
@@ -57,7 +58,7 @@ _BY_CLASS: tuple[tuple[type[Exception], ExitCode], ...] = (
 _BY_STATUS = {
     "succeeded": ExitCode.OK,
     "failed": ExitCode.OPERATOR_FAILED,
-    "timed-out": ExitCode.RUN_TIMED_OUT,
+    "timed-out": ExitCode.DEADLINE,
 }
 
 #: A shell adds this to the number of the signal that ended a program.

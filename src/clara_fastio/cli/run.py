@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clara_fastio.cli.exit_codes import exit_code_of_run
-from clara_fastio.cli.options import ArgumentsOption, JsonOption, parse_arguments
-from clara_fastio.cli.output import print_json
+from clara_fastio.cli.options import ArgumentsOption, parse_arguments
 
 if TYPE_CHECKING:
     from clara_fastio.cli.view import View
@@ -68,20 +67,23 @@ def run(  # noqa: PLR0913 - each is an option of the command line
         float,
         typer.Option(min=0, metavar="S", help="Seconds from asking to stop to killing."),
     ] = 15.0,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the work folder.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the results without --output, and say where.")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Show neither progress nor operators' output.")
     ] = False,
-    as_json: JsonOption = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object per line: events, then the result.")
+    ] = False,
 ) -> None:
     """Run a pipeline on this machine, each operator as a process of yours."""
     import asyncio
 
-    from clara_fastio.pipeline import load_definition
+    from clara_fastio.cli.definition import load_pipeline
     from clara_fastio.runner import Images, Settings, load_images
 
-    arguments = parse_arguments(argument)
-    resolved = load_definition(pipeline).resolve(arguments)
+    resolved, warnings = load_pipeline(pipeline, parse_arguments(argument))
     settings = Settings(
         input=input_folder,
         output=output_folder,
@@ -92,16 +94,10 @@ def run(  # noqa: PLR0913 - each is an option of the command line
         keep=keep,
         directory=pipeline.resolve().parent,
     )
-    for warning in resolved.warnings:
+    for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    view = _choose_view(silent=quiet or as_json)
-    result = asyncio.run(_run(resolved, settings, view))
-    if as_json:
-        print_json(result.to_json())
-    else:
-        from clara_fastio.cli.report import print_report
-
-        print_report(result, tables=not quiet)
+    result = asyncio.run(_run(resolved, settings, _choose_view(quiet=quiet, as_json=as_json)))
+    _print_result(result, quiet=quiet, as_json=as_json)
     raise typer.Exit(exit_code_of_run(result))
 
 
@@ -122,10 +118,26 @@ async def _run(pipeline: Pipeline, settings: Settings, view: View) -> RunResult:
         return result
 
 
-def _choose_view(*, silent: bool) -> View:
+def _choose_view(*, quiet: bool, as_json: bool) -> View:
     """Draw in a terminal, print lines elsewhere."""
-    from clara_fastio.cli.view import LiveView, PlainView, View
+    from clara_fastio.cli.live import LiveView
+    from clara_fastio.cli.output import is_terminal
+    from clara_fastio.cli.view import JsonView, LineView, View
 
-    if silent:
+    if quiet:
         return View()
-    return LiveView() if sys.stdout.isatty() else PlainView()
+    if as_json:
+        return JsonView()
+    return LiveView() if is_terminal() else LineView()
+
+
+def _print_result(result: RunResult, *, quiet: bool, as_json: bool) -> None:
+    from clara_fastio.cli.output import print_json_line
+    from clara_fastio.cli.report import print_failure, print_report
+
+    if as_json:
+        print_json_line({"kind": "result", **result.to_json()})
+    elif quiet:
+        print_failure(result)
+    else:
+        print_report(result)

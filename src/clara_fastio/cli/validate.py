@@ -12,7 +12,7 @@ import typer
 
 from clara_fastio.cli.exit_codes import ExitCode
 from clara_fastio.cli.options import ArgumentsOption, JsonOption, parse_arguments
-from clara_fastio.cli.output import print_json
+from clara_fastio.cli.output import count, print_json
 
 
 def validate(
@@ -40,12 +40,12 @@ def validate(
 
 
 def _check(path: Path, arguments: dict[str, str]) -> dict[str, Any]:
+    from clara_fastio.cli.definition import load_pipeline
     from clara_fastio.errors import DefinitionError
-    from clara_fastio.pipeline import load_definition
 
     report: dict[str, Any] = {"file": str(path), "valid": True}
     try:
-        pipeline = load_definition(path).resolve(arguments)
+        pipeline, warnings = load_pipeline(path, arguments)
     except DefinitionError as error:
         problems = [dataclasses.asdict(problem) for problem in error.problems]
         return report | {"valid": False, "message": str(error), "problems": problems}
@@ -55,7 +55,7 @@ def _check(path: Path, arguments: dict[str, str]) -> dict[str, Any]:
         "operators": [operator.name for operator in pipeline.operators],
         "edges": sum(len(operator.inputs) for operator in pipeline.operators),
         "problems": [],
-        "warnings": [str(warning) for warning in pipeline.warnings],
+        "warnings": [str(warning) for warning in warnings],
     }
 
 
@@ -68,5 +68,6 @@ def _print(report: dict[str, Any]) -> None:
     operators = report["operators"]
     print(
         f"{report['file']}: valid: {report['name']}, api-version {report['api_version']}, "
-        f"{len(operators)} operators ({', '.join(operators)}), {report['edges']} inputs"
+        f"{count(len(operators), 'operator')} ({', '.join(operators)}), "
+        f"{count(report['edges'], 'input')}"
     )

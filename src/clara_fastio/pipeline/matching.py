@@ -134,11 +134,12 @@ class Matcher:
         if found is None and self.has_nameless:
             return None  # It may be one whose name is wrong, which was said already.
         if found is None:
-            known = [operator.name for operator in self.operators if operator.name]
+            known = [other.name for other in self.operators if other.name and other is not me]
             self.problems.error(
                 node,
                 f"`{property_name}` names no operator of this pipeline",
                 found=quote(name),
+                expected=quote(", ".join(known)) if known else "",
                 hint=self.problems.did_you_mean(name, known),
                 depends=self.open,
             )

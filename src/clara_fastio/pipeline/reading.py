@@ -28,6 +28,18 @@ _BOOLEANS |= {"false": False, "False": False, "FALSE": False}
 
 MAXIMUM_INTEGER = 10**18
 
+#: What could stand where a property is missing.
+_EXPECTED = {
+    "name": names.NAME_RULE,
+    "operators": "a list of operators",
+    "container": "an object with an image",
+    "image": "the name of an image, such as demo/segment",
+    "path": "a path that begins with /",
+    "type": "stream, array, string or a primitive such as float32",
+    "element-type": "a primitive such as float32, or any label for a stream",
+    "shape": "a list of sizes such as [-1, 64]",
+}
+
 
 @dataclass(slots=True)
 class Reading:
@@ -105,7 +117,10 @@ class ObjectReader:
     def missing(self, name: str, *, hint: str = "", depends: Iterable[Node] = ()) -> None:
         """Say that a property must be there."""
         message = f"{self.what} has no `{name}`"
-        self.problems.error(self.where(name), message, hint=hint, depends=depends)
+        expected = _EXPECTED.get(name, "")
+        self.problems.error(
+            self.where(name), message, expected=expected, hint=hint, depends=depends
+        )
 
     def wrong(self, node: Node, name: str, expected: str, *, hint: str = "") -> None:
         """Say that a property has a value that it cannot have."""

@@ -202,7 +202,8 @@ class _Replacer:
                 hint=self.problems.did_you_mean(name, self.scope.spelling.values())
                 or "declare it in the `parameters` of this file",
             )
-            return Value("", templated=False)
+            # What is wrong with the rest depends on a value that nobody knows.
+            return Value("", templated=True)
         value = self.scope[name]
         if len(value.text) > self.growth.left:
             self.problems.error(
