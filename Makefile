@@ -69,12 +69,26 @@ model: .venv/ready  ## Check the models of the protocol over all interleavings
 	docs/design/models/check
 
 .PHONY: bench
-bench: build  ## Measure ratios; BENCH=bench/bench_x.py for one file
-	python -m pytest $(BENCH) --benchmark-only --timeout=0
+bench: build-bench  ## Measure ratios, write docs/benchmarks.md; BENCH=bench/bench_x.py for one
+	python -m pytest $(BENCH) --benchmark-only --benchmark-quiet --timeout=0 \
+	    --benchmark-json=build/bench/run.json
+	python -m bench.report build/bench/run.json
 
 .PHONY: bench-smoke
-bench-smoke: build
+bench-smoke: build-bench
 	python -m pytest $(BENCH) --benchmark-disable
+
+# Release, as in a wheel, and without kill points.
+.PHONY: build-bench
+build-bench: .venv/installed .venv/peers
+	cmake -S . -B build/bench -G Ninja --log-level=NOTICE \
+	    -DCLARA_FASTIO_BENCH=ON -DCMAKE_BUILD_TYPE=Release
+	cmake --build build/bench
+
+# What the benches compare with and nobody else needs.
+.venv/peers: .venv/ready
+	python -m pip install --quiet 'tritonclient==2.73.0'
+	touch $@
 
 .PHONY: demo
 demo: build  ## Run the brain example

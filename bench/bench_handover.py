@@ -25,12 +25,15 @@ HOPS_PER_ROUND_TRIP = 2
 
 
 @pytest.fixture
-def pair(crew, host):
+def pair(crew):
     """Start two sides of a hand-over that have both touched the whole memory."""
 
     def start(program, place, where, nbytes, pass_fds=()) -> Crew:
         sides = crew(
-            *((program, cpu, role, where, nbytes) for cpu, role in zip(place, ("ping", "pong"))),
+            *(
+                (program, cpu, role, where, nbytes)
+                for cpu, role in zip(place, ("ping", "pong"), strict=False)
+            ),
             pass_fds=pass_fds,
         )
         Crew(sides, "touch").run(1)
@@ -61,11 +64,10 @@ def test_handover(measure, report, host, pair, futex_pair, place):
     """All sizes take their turns in the same rounds, so that they can be compared."""
     twins = {}
     for size, nbytes in SIZES.items():
-        for_cpp, for_python = host(2)
         cpus = PLACES[place]
         twins[f"{FUTEX}, {size}"] = futex_pair(cpus, nbytes)
-        twins[f"{CPP}, {size}"] = pair(compiled("bench_handover"), cpus, for_cpp, nbytes)
-        twins[f"{PYTHON}, {size}"] = pair(interpreted("handover"), cpus, for_python, nbytes)
+        twins[f"{CPP}, {size}"] = pair(compiled("bench_handover"), cpus, host.new(), nbytes)
+        twins[f"{PYTHON}, {size}"] = pair(interpreted("handover"), cpus, host.new(), nbytes)
     smallest, *_, largest = SIZES
     twins[f"{FUTEX}, {smallest}, again"] = futex_pair(PLACES[place], SIZES[smallest])
     turns = measure(twins, block=0.02, rounds=40)

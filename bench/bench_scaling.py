@@ -43,7 +43,7 @@ def compared(turns: Turns, what: str, other: str, *, of: str = "wall_ns") -> flo
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_scaling(measure, report, crew, host, language):
-    (context,) = host(1)
+    context = host.new()
     workers = crew(
         *((LANGUAGES[language], CPUS[i % 2], context, f"volume-{i}") for i in range(PROCESSES))
     )
@@ -64,9 +64,13 @@ def test_scaling(measure, report, crew, host, language):
     )
     mutex, variable = (Spread.of(gain(turns, what)).median for what in (MUTEX, VARIABLE))
     findings.notes = [
-        f"{PROCESSES} processes at once do {mutex:.2f} times the steps of one with mutexes, "
-        f"{variable:.2f} times with variables; they share {len(set(CPUS))} processors.",
-        f"A/A of the ratio: {compared(turns, f'{MUTEX} again', MUTEX):.3f} by wall time, "
-        f"{compared(turns, f'{MUTEX} again', MUTEX, of='cpu_ns'):.3f} by processor time.",
+        (
+            f"{PROCESSES} processes at once do {mutex:.2f} times the steps of one with mutexes, "
+            f"{variable:.2f} times with variables; they share {len(set(CPUS))} processors."
+        ),
+        (
+            f"A/A of the ratio: {compared(turns, f'{MUTEX} again', MUTEX):.3f} by wall time, "
+            f"{compared(turns, f'{MUTEX} again', MUTEX, of='cpu_ns'):.3f} by processor time."
+        ),
     ]
     report(findings)

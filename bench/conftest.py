@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bench.harness import machine
 from bench.harness.sampling import Turns
 from bench.harness.workers import CPUS, Worker, interpreted
 
@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bench.harness.findings import Findings
+
+
+#: How busy the machine was before we made it so.
+_LOAD = " ".join(f"{load:.2f}" for load in os.getloadavg())
+
+
+@pytest.hookimpl
+def pytest_benchmark_update_machine_info(machine_info: dict[str, object]) -> None:
+    """Add what `bench.report` says about the machine."""
+    facts = {**machine.describe(), "load before": f"{_LOAD} (1, 5 and 15 minutes)"}
+    machine_info["bench"] = {"machine": facts, "versions": machine.versions()}
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +43,8 @@ def pinned() -> Iterator[None]:
 def measure(benchmark) -> Callable[..., Turns]:
     """Measure twins in turns; with --benchmark-disable each makes one step."""
 
-    def run(twins, *, block: float, rounds: int) -> Turns:
-        turns = Turns(twins, block, is_tiny=benchmark.disabled)
+    def run(twins, *, rounds: int, **settings) -> Turns:
+        turns = Turns(twins, **{**settings, **({"steps": 1} if benchmark.disabled else {})})
         # One round of pytest-benchmark is one round of turns.
         benchmark.pedantic(turns.round, rounds=rounds, iterations=1)
         turns.count()
@@ -71,13 +82,22 @@ def crew() -> Iterator[Callable[..., list[Worker]]]:
         yield start
 
 
+class Host:
+    """Another process that hosts contexts, so that a round trip to it is a real one."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._number = 0
+
+    def new(self, *, instead: bool = False) -> str:
+        """Host one more context, or one in place of all that it hosts; give the name."""
+        self._number += 1
+        self._worker.order("replace" if instead else "add", self._number)
+        self._worker.result()
+        return f"bench-{self._worker.pid}-{self._number}"
+
+
 @pytest.fixture
-def host(crew) -> Callable[[int], list[str]]:
-    """Let another process host contexts, so that a round trip to it is a real one."""
-
-    def start(number: int) -> list[str]:
-        names = [f"bench-{secrets.token_hex(8)}" for _ in range(number)]
-        crew((interpreted("host"), *names))
-        return names
-
-    return start
+def host(crew) -> Host:
+    """Start a process that hosts contexts."""
+    return Host(*crew((interpreted("host"),)))

@@ -40,8 +40,8 @@ class Twin(Protocol):
 class Statement:
     """A statement of Python, executed in this process without the cost of a call around it."""
 
-    def __init__(self, statement: str, names: Mapping[str, object], setup: str = "pass") -> None:
-        self._timer = timeit.Timer(statement, setup, globals=dict(names))
+    def __init__(self, statement: str, names: dict[str, object]) -> None:
+        self._timer = timeit.Timer(statement, globals=names)
         self.pids = [0]
 
     def run(self, steps: int) -> Sample:
@@ -82,14 +82,17 @@ class Turns:
     twins
         By name. To see what the noise is, put in the same thing twice.
     block
-        Seconds that the steps of one turn shall take; 0 for one step.
-    is_tiny
-        One step is enough, because nobody will look at the figures.
+        Seconds that the steps of one turn shall take.
+    steps
+        How many steps one turn has instead.
+    before_round
+        What is to be done before each round.
     """
 
     twins: Mapping[str, Twin]
-    block: float
-    is_tiny: bool = False
+    block: float = 0
+    steps: int | None = None
+    before_round: Callable[[], object] = lambda: None
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     system_calls: dict[str, float | None] = field(default_factory=dict)
     _steps: dict[str, int] = field(default_factory=dict)
@@ -99,7 +102,10 @@ class Turns:
         """Give each twin its turn, in another order each time."""
         names = list(self.twins)
         if not self._steps:
-            self._steps = {name: self._calibrate(twin) for name, twin in self.twins.items()}
+            self._steps = {
+                name: self.steps or self._calibrate(twin) for name, twin in self.twins.items()
+            }
+        self.before_round()
         self._order.shuffle(names)
         for name in names:
             sample = self.twins[name].run(self._steps[name])
@@ -107,6 +113,7 @@ class Turns:
 
     def count(self) -> None:
         """Count system calls, after the timing because counting slows them down."""
+        self.before_round()
         for name, twin in self.twins.items():
             steps = self._steps[name]
             with count_system_calls(twin.pids) as counted:
@@ -142,8 +149,6 @@ class Turns:
 
     def _calibrate(self, twin: Twin) -> int:
         steps = 1
-        if self.is_tiny or self.block == 0:
-            return steps
         while True:
             # The first run starts what has to be started, and any run may be interrupted.
             seconds = min(twin.run(steps).wall_ns for _ in range(3)) / 1e9

@@ -8,7 +8,7 @@ import ctypes
 import fcntl
 import os
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,16 +31,15 @@ class Count:
 
     number: int | None = None
     reason: str = ""
-    _counters: list[int] = field(default_factory=list)
 
     def per_step(self, steps: int) -> float | None:
         """Divide it among some steps."""
-        return None if self.number is None else max(0, self.number - _own_calls()) / steps
+        return None if self.number is None else max(0, self.number) / steps
 
 
 @contextlib.contextmanager
 def count_system_calls(pids: list[int]) -> Iterator[Count]:
-    """Count what processes do during the block; 0 is this one.
+    """Count what the threads of some processes do during the block; 0 is this process.
 
     Yields
     ------
@@ -48,25 +47,21 @@ def count_system_calls(pids: list[int]) -> Iterator[Count]:
         Filled in at the end of the block.
     """
     count = Count()
-    try:
-        for pid in pids:
-            for thread in os.listdir(f"/proc/{pid or 'self'}/task"):
-                count._counters.append(_open_counter(int(thread)))  # noqa: SLF001 - our own class
-    except OSError as error:
-        count.reason = str(error)
-    counters = count._counters  # noqa: SLF001 - our own class
-    try:
-        if not count.reason:
-            for counter in counters:
-                fcntl.ioctl(counter, _ENABLE)
+    with contextlib.ExitStack() as stack:
+        try:
+            counters = _open_counters(pids, stack)
+        except OSError as error:
+            count.reason = str(error)
+            yield count
+            return
+        # Of this process, switching on and off is counted as well: as often as this says.
+        _switch(counters, _ENABLE)
+        _switch(counters, _DISABLE)
+        own = _read(counters)
+        _switch(counters, _ENABLE)
         yield count
-        if not count.reason:
-            for counter in counters:
-                fcntl.ioctl(counter, _DISABLE)
-            count.number = sum(struct.unpack("q", os.read(fd, 8))[0] for fd in counters)
-    finally:
-        for counter in counters:
-            os.close(counter)
+        _switch(counters, _DISABLE)
+        count.number = _read(counters) - 2 * own
 
 
 def why_not_counted() -> str:
@@ -76,12 +71,26 @@ def why_not_counted() -> str:
     return count.reason
 
 
+def _open_counters(pids: list[int], stack: contextlib.ExitStack) -> list[int]:
+    counters = []
+    for pid in pids:
+        for thread in os.listdir(f"/proc/{pid or 'self'}/task"):
+            counters.append(_open_counter(int(thread)))
+            stack.callback(os.close, counters[-1])
+    return counters
+
+
 def _open_counter(thread: int) -> int:
     if _PERF_EVENT_OPEN is None:
         raise OSError(f"perf_event_open has no known number on {os.uname().machine}")
-    point = int(_TRACE_POINT.read_text())
-    attribute = struct.pack("IIQQQQQ", _TYPE_TRACE_POINT, _ATTRIBUTE_NBYTES, point, 0, 0, 0,
-                            _DISABLED_AND_INHERITED).ljust(_ATTRIBUTE_NBYTES, b"\0")
+    fields = (
+        _TYPE_TRACE_POINT,
+        _ATTRIBUTE_NBYTES,
+        int(_TRACE_POINT.read_text()),
+        *(0, 0, 0),  # No sampling.
+        _DISABLED_AND_INHERITED,
+    )
+    attribute = struct.pack("IIQQQQQ", *fields).ljust(_ATTRIBUTE_NBYTES, b"\0")
     counter = _libc.syscall(_PERF_EVENT_OPEN, attribute, thread, -1, -1, 0)
     if counter < 0:
         number = ctypes.get_errno()
@@ -89,14 +98,10 @@ def _open_counter(thread: int) -> int:
     return counter
 
 
-_own: list[int] = []
+def _switch(counters: list[int], request: int) -> None:
+    for counter in counters:
+        fcntl.ioctl(counter, request)
 
 
-def _own_calls() -> int:
-    """How many calls of the measurement itself are in each count."""
-    if not _own:
-        _own.append(0)
-        with count_system_calls([0]) as count:
-            pass
-        _own[0] = count.number or 0
-    return _own[0]
+def _read(counters: list[int]) -> int:
+    return sum(struct.unpack("q", os.read(counter, 8))[0] for counter in counters)

@@ -69,8 +69,8 @@ int main(int argc, char** argv) {
   bench::pin(std::atoi(argv[1]));
   const bool is_ping = std::strcmp(argv[2], "ping") == 0;
   const auto nbytes = static_cast<std::size_t>(std::atoll(argv[4]));
-  void* memory = mmap(nullptr, kPage + 2 * nbytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                      std::atoi(argv[3]), 0);
+  void* memory =
+      mmap(nullptr, kPage + 2 * nbytes, PROT_READ | PROT_WRITE, MAP_SHARED, std::atoi(argv[3]), 0);
   if (memory == MAP_FAILED) {
     std::perror("mmap");
     return 1;

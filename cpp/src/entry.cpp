@@ -335,8 +335,7 @@ Content Entry::read_content(const Block& block, ElementType type, bool is_variab
   content.version = head.version.load();
   content.committed_monotonic = client::load_relaxed(head.committed_monotonic);
   content.committed_realtime = client::load_relaxed(head.committed_realtime);
-  const std::uint32_t attributes_nbytes =
-      client::load_relaxed(head.attributes_nbytes);
+  const std::uint32_t attributes_nbytes = client::load_relaxed(head.attributes_nbytes);
   if (attributes_nbytes > block.location.attributes_capacity) {
     throw Error(Errc::layout, "the head of the content holds attributes that cannot be");
   }

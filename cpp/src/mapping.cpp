@@ -263,7 +263,8 @@ void Mapping::commit() {
   write_head();
   CLARA_FASTIO_KILL_POINT("write.before_commit");
   version_ += 1;
-  block_->head->version.store(version_);
+  // The word is given back right after, sequentially consistent: who sees that, sees this.
+  block_->head->version.store(version_, std::memory_order_release);
   CLARA_FASTIO_KILL_POINT("write.committed");
   if (entry_->is_sealed()) {
     try {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clara_fastio.errors import AlreadyExistsError, PipelineError
+from clara_fastio.errors import AlreadyExistsError, PipelineError, SystemCallError
 from clara_fastio.runner import RunStatus
 from clara_fastio.runner.workspace import Workspace, state_folder
 from tests.helpers.workshop import CLARA
@@ -95,7 +95,7 @@ def test_folder_that_cannot_be_made_is_named(
     pair: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/proc/none")
-    with pytest.raises(PipelineError, match=r"'/proc/none/.*/jobs'.*XDG_STATE_HOME"):
+    with pytest.raises(SystemCallError, match=r"'/proc/none/.*/jobs'.*XDG_STATE_HOME"):
         pair.run(PAIR)
 
 
@@ -169,7 +169,7 @@ def test_earlier_results_are_replaced_as_a_whole(pair: Workshop) -> None:
 def test_results_that_cannot_be_delivered_are_kept_and_named(pair: Workshop, state: Path) -> None:
     # Another run was faster, after this one had found the folder empty.
     pair.shell("right", f"mkdir {pair.output}/operators; echo right > /out/y")
-    with pytest.raises(PipelineError, match="already holds operators") as caught:
+    with pytest.raises(SystemCallError, match="already holds operators") as caught:
         pair.run(PAIR)
     (kept,) = (state / "kept").iterdir()
     assert f"they are in {str(kept)!r}" in str(caught.value)

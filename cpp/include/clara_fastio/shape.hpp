@@ -24,6 +24,15 @@ struct CLARA_FASTIO_EXPORT Shape {
   /// Those from `ndim` on mean nothing; they are not even set, for a map makes a shape each time.
   std::array<std::int64_t, kMaxDimensions> dimensions;
 
+  Shape() = default;
+  /// Copies the dimensions that there are, not all that there could be.
+  Shape(const Shape& other) noexcept { *this = other; }
+  Shape& operator=(const Shape& other) noexcept {
+    ndim = other.ndim;
+    for (std::uint32_t i = 0; i < ndim; ++i) dimensions[i] = other.dimensions[i];
+    return *this;
+  }
+
   /// Throws: `Errc::shape` for more than 32 dimensions or one below `kDynamic`.
   static Shape of(std::span<const std::int64_t> dimensions);
 

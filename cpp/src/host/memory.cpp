@@ -61,9 +61,9 @@ void Server::require_producer(const Client& client, const layout::EntryRecord& r
   }
   if (record.producer != layout::kNone && record.producer != client.slot) {
     const Client* other = client_of_slot(record.producer);
-    throw Error(Errc::read_only,
-                "the variable '" + name + "' is produced by process " +
-                    std::to_string(other == nullptr ? 0 : other->pid) + ", which is alive");
+    throw Error(Errc::read_only, "the variable '" + name + "' is produced by process " +
+                                     std::to_string(other == nullptr ? 0 : other->pid) +
+                                     ", which is alive");
   }
 }
 
@@ -88,8 +88,7 @@ void Server::request_memory(Client& client, const Message& request, EntryKind ki
     in_use = segments_.reserved_bytes() + reserving_;
   }
   if (options_.memory_limit != 0 && in_use + nbytes > options_.memory_limit) {
-    const std::uint64_t left =
-        options_.memory_limit > in_use ? options_.memory_limit - in_use : 0;
+    const std::uint64_t left = options_.memory_limit > in_use ? options_.memory_limit - in_use : 0;
     throw Error(Errc::out_of_memory,
                 std::to_string(capacity) + " bytes requested, " + std::to_string(left) +
                     " left under the memory limit of the context '" + options_.name + "' (" +
@@ -134,9 +133,8 @@ void Server::finish_reservation(Client& client, Reservation& done) {
   client.pending.reset();
   if (done.failure) std::rethrow_exception(done.failure);
   CLARA_FASTIO_KILL_POINT("host.memory.reserved");
-  const auto kind = pending.request.operation == protocol::Operation::create
-                        ? EntryKind::allocation
-                        : EntryKind::variable;
+  const auto kind = pending.request.operation == protocol::Operation::create ? EntryKind::allocation
+                                                                             : EntryKind::variable;
   bool own_segment = false;
   if (kind == EntryKind::variable) {
     own_segment = (checked(pending.request).flags & layout::kFrozenOnCommit) != 0;
@@ -144,11 +142,10 @@ void Server::finish_reservation(Client& client, Reservation& done) {
   const BlockSize size = BlockSize::of(
       pending.request.nbytes,
       std::min(pending.request.attributes_capacity, layout::kMaxAttributeBytes), own_segment);
-  Segment& segment = segments_.add(std::move(done.fd), pending.nbytes, kind, client.slot,
-                                   size.shares_arena);
-  const Location location = size.shares_arena
-                                ? *segments_.take_block(client.slot, kind, size)
-                                : segments_.whole(segment, size);
+  Segment& segment =
+      segments_.add(std::move(done.fd), pending.nbytes, kind, client.slot, size.shares_arena);
+  const Location location = size.shares_arena ? *segments_.take_block(client.slot, kind, size)
+                                              : segments_.whole(segment, size);
   offer_memory(client, pending.request, location);
 }
 

@@ -57,8 +57,8 @@ void Server::on_hello(Client& client, const Message& request, posix::Received& r
   while (slot < layout::kMaxProcesses && directory_.slot(slot).state.load() != 0) ++slot;
   if (slot == layout::kMaxProcesses) {
     throw Error(Errc::out_of_memory,
-                "the context '" + options_.name + "' has " +
-                    std::to_string(layout::kMaxProcesses) + " processes already, which is the most",
+                "the context '" + options_.name + "' has " + std::to_string(layout::kMaxProcesses) +
+                    " processes already, which is the most",
                 1, 0);
   }
   auto [mine, theirs] = posix::seqpacket_pair();

@@ -18,8 +18,7 @@ std::uint64_t size_class(std::uint64_t nbytes) {
 
 }  // namespace
 
-BlockSize BlockSize::of(std::uint64_t capacity, std::uint32_t attributes_nbytes,
-                        bool own_segment) {
+BlockSize BlockSize::of(std::uint64_t capacity, std::uint32_t attributes_nbytes, bool own_segment) {
   const std::uint64_t small_start = layout::align_up(
       sizeof(layout::Head) + std::max(attributes_nbytes, kSmallAttributes), layout::kDataAlignment);
   if (!own_segment && small_start + capacity <= layout::kUnit) {
@@ -75,8 +74,7 @@ layout::Location Segments::place(Segment& segment, std::uint64_t offset, const B
   return location;
 }
 
-std::optional<layout::Location> Segments::take_block(std::uint32_t producer,
-                                                     layout::EntryKind kind,
+std::optional<layout::Location> Segments::take_block(std::uint32_t producer, layout::EntryKind kind,
                                                      const BlockSize& size) {
   Segment* roomy = nullptr;
   const auto own = arenas_.find({producer, kind});

@@ -132,10 +132,10 @@ class Server {
   std::uint64_t reserving_ = 0;  ///< bytes that workers are reserving
   std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;
   std::map<std::uint64_t, Ticket> tickets_;
-  std::vector<Doomed> doomed_;               ///< oldest first
+  std::vector<Doomed> doomed_;                                         ///< oldest first
   std::unordered_multimap<std::uint32_t, layout::Location> replaced_;  ///< blocks readers may hold
-  std::vector<std::uint64_t> dead_;          ///< clients whose repair failed: tried again
-  std::vector<std::size_t> paused_;          ///< listeners, while no descriptor is free
+  std::vector<std::uint64_t> dead_;  ///< clients whose repair failed: tried again
+  std::vector<std::size_t> paused_;  ///< listeners, while no descriptor is free
 
   std::mutex adopted_mutex_;
   std::vector<Adopted> adopted_;

@@ -60,8 +60,17 @@ def set_debug(bint enabled):
 
 
 cdef int64_t wait_time(object timeout) except -2:
-    # The usual one, which is worth not being looked at closer.
-    return 0 if timeout is _ZERO else arguments.nanoseconds(timeout)
+    # The usual ones are worth not being looked at closer.
+    if timeout is _ZERO:
+        return 0
+    if timeout is None:
+        return -1
+    cdef double seconds
+    if type(timeout) is float or type(timeout) is int:
+        seconds = timeout
+        if 0 <= seconds <= 1e9:
+            return <int64_t> (seconds * 1e9)
+    return arguments.nanoseconds(timeout)
 
 
 cdef CAccessMode access_mode(object mode, bint dirty) except *:

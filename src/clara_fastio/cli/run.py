@@ -77,7 +77,11 @@ def run(  # noqa: PLR0913 - each is an option of the command line
         bool, typer.Option("--json", help="Print a JSON object per line: events, then the result.")
     ] = False,
 ) -> None:
-    """Run a pipeline on this machine, each operator as a process of yours."""
+    """Run a pipeline on this machine.
+
+    Each operator is a process of yours. Exit codes: 0 it worked, 3 an operator failed, 8 a time
+    limit was reached.
+    """
     import asyncio
 
     from clara_fastio.cli.definition import load_pipeline

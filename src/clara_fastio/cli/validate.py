@@ -24,7 +24,7 @@ def validate(
     argument: ArgumentsOption = [],  # noqa: B006 - typer reads it, nobody changes it
     as_json: JsonOption = False,
 ) -> None:
-    """Check pipeline definitions and report everything that is wrong with them.
+    """Report everything that is wrong with definitions.
 
     Imported files are found relative to the file that imports them.
     """

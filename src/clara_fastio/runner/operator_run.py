@@ -80,7 +80,7 @@ class OperatorRun:
         self._control: Channel | None = None
         self._exit: Exit | None = None
         self._has_driver = False
-        self._has_reported_failure = False
+        self._has_reported = False
         self._stop_reason: str | None = None
         self._may_start = asyncio.Event()
         self._timers: list[asyncio.TimerHandle] = []
@@ -228,15 +228,16 @@ class OperatorRun:
             at = message.get("time")
             self._enter(_PHASES[message["phase"]], at / 1e9 if isinstance(at, int) else None)
         elif kind == "failed":
-            self._has_reported_failure = True
+            self._has_reported = True
             names = ("phase", "error", "message", "traceback")
             phase, error, text, traceback = (str(message.get(name, "")) for name in names)
             self._fail(phase, error, text, traceback=traceback)
-        elif kind == "completed" and message.get("succeeded") is True:
-            self._complete()
-        elif kind == "completed" and not self._is_stopping:
-            self._has_reported_failure = True
-            self._fail(self.state.value, "OperatorError", "its driver reports failure")
+        elif kind == "completed":
+            self._has_reported = True
+            if message.get("succeeded") is True:
+                self._complete()
+            elif not self._is_stopping:
+                self._fail(self.state.value, "OperatorError", "its driver reports failure")
 
     def _judge(self, ended: Exit) -> None:
         """Decide how it ended, if its driver has not said so."""
@@ -290,7 +291,7 @@ class OperatorRun:
             return
         grace = self._job.settings.grace
         if self._has_driver:
-            if not self._has_reported_failure:  # Else it is cleaning up already.
+            if not self._has_reported:  # Else it is ending already.
                 self._control.send_message("stop", reason=self._stop_reason)
             self._later(grace / 2, self._process.terminate)
         else:

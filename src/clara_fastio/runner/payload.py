@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clara_fastio.errors import AlreadyExistsError, PipelineError
+from clara_fastio.errors import (
+    AlreadyExistsError,
+    FastIOError,
+    PipelineError,
+    SystemCallError,
+)
 from clara_fastio.runner.delivery import RESULTS, deliver
 from clara_fastio.runner.workspace import Workspace
 
@@ -120,7 +126,7 @@ class Payload:
 
         Raises
         ------
-        PipelineError
+        SystemCallError
             They cannot be moved; the message says where they are instead.
         """
         if self._output is None:
@@ -134,11 +140,12 @@ class Payload:
             self._workspace.remember(staging.resolve())
             staging.mkdir(mode=0o700)
             deliver(self.root, self._output, staging)
-        except (OSError, PipelineError, AlreadyExistsError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise PipelineError(
+        except (OSError, FastIOError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise SystemCallError(
                 f"the results cannot be moved to {str(self._output)!r}: {reason}; "
-                f"they are in {str(self._workspace.keep())!r}"
+                f"they are in {str(self._workspace.keep())!r}",
+                errno=getattr(error, "errno", errno.EEXIST),
             ) from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)

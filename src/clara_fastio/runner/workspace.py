@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clara_fastio.errors import PipelineError
+from clara_fastio.errors import PipelineError, SystemCallError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ class Workspace:
 
     Raises
     ------
-    PipelineError
+    SystemCallError
         The folder cannot be made or locked.
     """
 
@@ -68,9 +68,10 @@ class Workspace:
             self._lock = _hold(self._lock_path)
             self.path.mkdir(mode=0o700)
         except OSError as error:
-            raise PipelineError(
+            raise SystemCallError(
                 f"jobs cannot work in {str(self._jobs)!r}: {error.strerror}; another folder can be "
-                "named by XDG_STATE_HOME"
+                "named by XDG_STATE_HOME",
+                errno=error.errno or 0,
             ) from error
 
     def remember(self, staging: Path) -> None:
