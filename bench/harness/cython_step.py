@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 import sys
 import sysconfig
@@ -49,4 +48,4 @@ def _compile() -> None:
         ],
         check=True,
     )
-    os.replace(new, _MODULE)
+    Path(new).replace(_MODULE)

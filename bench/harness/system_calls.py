@@ -74,8 +74,8 @@ def why_not_counted() -> str:
 def _open_counters(pids: list[int], stack: contextlib.ExitStack) -> list[int]:
     counters = []
     for pid in pids:
-        for thread in os.listdir(f"/proc/{pid or 'self'}/task"):
-            counters.append(_open_counter(int(thread)))
+        for thread in Path(f"/proc/{pid or 'self'}/task").iterdir():
+            counters.append(_open_counter(int(thread.name)))
             stack.callback(os.close, counters[-1])
     return counters
 
