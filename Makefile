@@ -55,6 +55,10 @@ test: build  ## C++ tests, then Python tests, among them a short run of kills
 	ctest --test-dir build/test --output-on-failure --parallel $$(nproc)
 	python -m pytest
 
+.PHONY: torch
+torch: .venv/ready  ## Install torch (200 MB), with which the DLPack tests then work too
+	python -m pip install --quiet --group torch
+
 .PHONY: kill
 kill: build  ## Kill processes at every point, ROUNDS times
 	python -m pytest tests/kill --rounds=$(ROUNDS) --timeout=0 --capture=no

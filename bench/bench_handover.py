@@ -32,7 +32,7 @@ def pair(crew):
         sides = crew(
             *(
                 (program, cpu, role, where, nbytes)
-                for cpu, role in zip(place, ("ping", "pong"), strict=False)
+                for cpu, role in zip(place, ("ping", "pong"), strict=True)
             ),
             pass_fds=pass_fds,
         )

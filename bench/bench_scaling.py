@@ -63,14 +63,10 @@ def test_scaling(measure, report, crew, host, language):
         cpu=compared(turns, VARIABLE, MUTEX, of="cpu_ns"),
     )
     mutex, variable = (Spread.of(gain(turns, what)).median for what in (MUTEX, VARIABLE))
-    findings.notes = [
-        (
-            f"{PROCESSES} processes at once do {mutex:.2f} times the steps of one with mutexes, "
-            f"{variable:.2f} times with variables; they share {len(set(CPUS))} processors."
-        ),
-        (
-            f"A/A of the ratio: {compared(turns, f'{MUTEX} again', MUTEX):.3f} by wall time, "
-            f"{compared(turns, f'{MUTEX} again', MUTEX, of='cpu_ns'):.3f} by processor time."
-        ),
-    ]
+    again = [compared(turns, f"{MUTEX} again", MUTEX, of=of) for of in ("wall_ns", "cpu_ns")]
+    findings.notes.append(
+        f"{PROCESSES} processes at once do {mutex:.2f} times the steps of one with mutexes, "
+        f"{variable:.2f} times with variables; they share {len(set(CPUS))} processors. A/A of the "
+        f"ratio of both gains: {again[0]:.3f} by wall time, {again[1]:.3f} by CPU time."
+    )
     report(findings)

@@ -87,7 +87,15 @@ def section(found: dict[str, Any]) -> str:
     """Render one table of twins."""
     unit = found["unit"]
     reference = found["reference"]
-    head = ["", f"wall, {unit}", f"CPU, {unit}", "system calls", "sleeps", "× wall", "× CPU"]
+    head = [
+        "",
+        f"wall, {unit}",
+        f"CPU, {unit}",
+        "system calls",
+        "sleeps",
+        "wall ratio",
+        "CPU ratio",
+    ]
     rows = [
         [
             f"**{row['name']}**" if row["name"] == reference else row["name"],
@@ -102,7 +110,7 @@ def section(found: dict[str, Any]) -> str:
     ]
     parts = [
         f"### {found['title']}\n",
-        f"{found['rounds']} rounds; × is the ratio to the row in bold.\n",
+        f"{found['rounds']} rounds; ratios are those to the row in bold.\n",
         table(head, rows),
         *(f"{note}\n" for note in found["notes"]),
     ]
@@ -121,7 +129,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def spread(quartiles: list[float], unit: float) -> str:
     """Write a median with its quartiles."""
     low, median, high = (number(value / unit) for value in quartiles)
-    return f"{median} ({low}–{high})"
+    return f"{median} ({low} to {high})"
 
 
 def number(value: float) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.util
 import subprocess
 import sys
@@ -25,9 +26,10 @@ def load() -> ModuleType:
     """Compile the module if that has not been done, and import it."""
     if not _MODULE.exists() or _MODULE.stat().st_mtime < _SOURCE.stat().st_mtime:
         _compile()
-    found = importlib.util.spec_from_file_location("step", _MODULE)
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    loader = importlib.machinery.ExtensionFileLoader("step", str(_MODULE))
+    spec = importlib.machinery.ModuleSpec("step", loader, origin=str(_MODULE))
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
     return module
 
 

@@ -91,7 +91,7 @@ def _open_counter(thread: int) -> int:
         _DISABLED_AND_INHERITED,
     )
     attribute = struct.pack("IIQQQQQ", *fields).ljust(_ATTRIBUTE_NBYTES, b"\0")
-    counter = _libc.syscall(_PERF_EVENT_OPEN, attribute, thread, -1, -1, 0)
+    counter: int = _libc.syscall(_PERF_EVENT_OPEN, attribute, thread, -1, -1, 0)
     if counter < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"perf_event_open: {os.strerror(number)}")

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from bench.harness.sampling import Sample
 
@@ -41,14 +41,16 @@ class Worker:
     def __init__(
         self, program: Sequence[str], *arguments: object, pass_fds: Iterable[int] = ()
     ) -> None:
-        self._process = subprocess.Popen(
-            [*program, *map(str, arguments)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            pass_fds=tuple(pass_fds),
-        )
+        orders, self._orders = _pipe()
+        self._results, results = _pipe()
+        with orders, results:
+            self._process = subprocess.Popen(
+                [*program, *map(str, arguments)],
+                stdin=orders,
+                stdout=results,
+                cwd=ROOT,
+                pass_fds=tuple(pass_fds),
+            )
         self._program = program[-1]
 
     @property
@@ -62,8 +64,8 @@ class Worker:
 
     def order(self, case: str, steps: int) -> None:
         """Tell it what to do, and do not wait."""
-        self._process.stdin.write(f"{case} {steps}\n")
-        self._process.stdin.flush()
+        self._orders.write(f"{case} {steps}\n")
+        self._orders.flush()
 
     def result(self) -> Sample:
         """Wait for what it has cost."""
@@ -71,9 +73,9 @@ class Worker:
 
     def close(self) -> None:
         """End it."""
-        for stream in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(BrokenPipeError):
-                stream.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._orders.close()
+        self._results.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
@@ -81,10 +83,16 @@ class Worker:
             self._process.wait()
 
     def _read(self, expected: str = "") -> str:
-        line = self._process.stdout.readline()
+        line = self._results.readline()
         if not line or (expected and line != expected):
             raise RuntimeError(f"{self._program} said {line!r} and ended: {self._process.poll()}")
         return line
+
+
+def _pipe() -> tuple[TextIO, TextIO]:
+    """Make the end to read from and the end to write to."""
+    read, write = os.pipe()
+    return os.fdopen(read), os.fdopen(write, "w")
 
 
 class Crew:

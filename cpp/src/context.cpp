@@ -294,6 +294,7 @@ std::shared_ptr<Entry> Context::create(std::uint64_t nbytes, bool zero) {
   Message message;
   message.operation = Operation::create;
   message.nbytes = nbytes;
+  std::unique_lock memory_lock(state_->memory_mutex);
   client::Answer answer = request_memory(message);
   CLARA_FASTIO_KILL_POINT("create.answered");
   const layout::Location& location = answer.message.location;
@@ -309,6 +310,7 @@ std::shared_ptr<Entry> Context::create(std::uint64_t nbytes, bool zero) {
         posix::Map::of(answer.fds[0].get(), 0, location.segment_nbytes, posix::Access::read_write,
                        false, /*inherit_on_fork=*/false));
   }
+  memory_lock.unlock();
   auto block = client::block_in(std::move(segment), location);
   block->head->version.store(0);
   block->head->attributes_nbytes = 0;

@@ -261,6 +261,7 @@ std::shared_ptr<Block> Entry::produce(std::uint64_t nbytes, std::uint32_t attrib
   message.generation = generation_.load();
   message.nbytes = nbytes;
   message.attributes_capacity = attributes_nbytes;
+  std::unique_lock memory_lock(context_->state().memory_mutex);
   client::Answer answer = context_->request_memory(message);
   CLARA_FASTIO_KILL_POINT("produce.offered");
   const layout::Location& location = answer.message.location;
@@ -270,6 +271,7 @@ std::shared_ptr<Block> Entry::produce(std::uint64_t nbytes, std::uint32_t attrib
   }
   const int descriptor = answer.fds.empty() ? -1 : answer.fds[0].get();
   auto block = map_block(location, true, descriptor);
+  memory_lock.unlock();
   layout::Head& head = *block->head;
   const Shape declared = declared_shape();
   head.attributes_nbytes = 0;

@@ -186,7 +186,8 @@ void Mapping::open_write() {
                   "the content of '" + entry_->name() +
                       "' is torn: its last writer died or gave up; write it anew with mode 'w'");
     }
-    if (entry_->is_sealed() && before && before->head->version.load() > 1) {
+    if (entry_->is_sealed() && before && before->head->version.load() > 1 &&
+        entry_->is_producer()) {
       throw Error(Errc::read_only,
                   "'" + entry_->name() + "' is sealed: its first write was its last");
     }

@@ -19,7 +19,7 @@
 namespace clara_fastio::testing {
 
 /// Longer than any test waits: a lost wake-up shows as this much.
-inline constexpr std::chrono::seconds kLong{20};
+inline constexpr std::chrono::seconds kLong{40};
 
 inline std::string unique_name() {
   static int count = 0;

@@ -45,6 +45,10 @@ struct Context::State {
   std::atomic<bool> is_closed = false;
   std::atomic<bool> is_finished = false;
 
+  /// Held from a request for memory until its segment is mapped: an arena's descriptor comes once,
+  /// and another thread's block may lie in the same arena.
+  std::mutex memory_mutex;
+
   /// Guards `entries`. Taken before `mutex`, never after it.
   std::mutex entries_mutex;
   /// The one object of each entry in this process, for its locks are counted there.

@@ -118,8 +118,10 @@ class Payload:
 
     @property
     def destination(self) -> Path | None:
-        """Where the results will be; ``None`` when they are not kept."""
-        return self._output or (self._workspace.kept if self._keep else None)
+        """Where the results will be, rooted; ``None`` when they are not kept."""
+        if self._output is not None:
+            return self._output.absolute()
+        return self._workspace.kept if self._keep else None
 
     def deliver(self) -> None:
         """Move the results to where they are wanted; the work folder is gone afterwards.
