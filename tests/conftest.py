@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 # An array that is used after its mapping was closed raises, here and in every program started.
 os.environ["CLARA_FASTIO_DEBUG"] = "1"
+
+
+# What a shell starts in the background ignores Ctrl-C, and so would the programs of the tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
