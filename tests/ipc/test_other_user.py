@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
+from tests.helpers.processes import ROOT
 from tests.ipc.peer import RemoteError
 
 #: No user of a usual machine.
@@ -28,7 +28,7 @@ os.setresuid({STRANGER}, {STRANGER}, {STRANGER})
 @pytest.fixture
 def stranger(start_peer):
     """A process of another user."""
-    stranger = start_peer(environment={"PYTHONPATH": str(Path.cwd())})
+    stranger = start_peer(environment={"PYTHONPATH": str(ROOT)})
     stranger.run(BECOME_STRANGER)
     assert stranger.run("os.getuid()") == STRANGER
     return stranger
