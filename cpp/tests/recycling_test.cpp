@@ -129,6 +129,29 @@ TEST(RecyclingTest, DroppedMemoryThatIsReadGoesWithItsLastReader) {
   EXPECT_TRUE(becomes([&] { return doomed_entries(*host) <= 1; })) << doomed_entries(*host);
 }
 
+TEST(RecyclingTest, TheSmallestThatIsLargeEnoughAndTheLastGivenBackIsTaken) {
+  auto context = Context::host(options());
+  const auto give_back = [&](std::vector<std::uint64_t> sizes) {
+    std::vector<std::shared_ptr<Entry>> all;
+    for (const std::uint64_t nbytes : sizes) all.push_back(context->create(nbytes, false));
+    std::vector<std::uint32_t> indices;
+    for (auto& one : all) {
+      indices.push_back(one->index());
+      one.reset();
+    }
+    return indices;
+  };
+  const auto indices = give_back({1 << 20, 4 << 20, 1 << 20, 3 << 19});
+  auto last_of_two = context->create(1 << 20, false);
+  EXPECT_EQ(last_of_two->index(), indices[2]);
+  auto first_of_two = context->create(1 << 20, false);
+  EXPECT_EQ(first_of_two->index(), indices[0]);
+  auto half_as_large_again = context->create(1 << 20, false);
+  EXPECT_EQ(half_as_large_again->index(), indices[3]);
+  auto fresh = context->create(1 << 20, false);  // Four times as large would be a waste.
+  EXPECT_NE(fresh->index(), indices[1]);
+}
+
 TEST(RecyclingTest, WarmMemoryIsNoReasonToRefuse) {
   HostOptions limited = options();
   limited.memory_limit = 52 << 20;

@@ -2,13 +2,12 @@
 #include "client/pool.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace clara_fastio::client {
 namespace {
 
-/// A block may be this much larger than what is asked for.
+/// A block may be this many times as large as what is asked for, or as half a unit.
 constexpr std::uint64_t kWaste = 2;
 
 /// Whether the memory is still ours, and nobody refers to it.
@@ -27,39 +26,46 @@ bool is_free(const Pool::Item& item, const Tables& tables) {
 
 void Pool::put(Item item) {
   const std::lock_guard lock(mutex_);
-  nbytes_ += item.block->location.capacity;
-  items_.push_back(std::move(item));
+  const Key key{item.block->location.capacity, next_age_--};
+  capacity_of_age_.emplace(key.age, key.capacity);
+  items_.emplace(key, std::move(item));
+  nbytes_ += key.capacity;
 }
 
 std::optional<Pool::Item> Pool::take(std::uint64_t nbytes, const Tables& tables) {
   const std::lock_guard lock(mutex_);
-  for (auto item = items_.rbegin(); item != items_.rend(); ++item) {
-    const std::uint64_t capacity = item->block->location.capacity;
-    if (capacity < nbytes || capacity / kWaste > std::max(nbytes, layout::kUnit / 2)) continue;
-    if (!is_free(*item, tables)) continue;
-    Item taken = std::move(*item);
-    items_.erase(std::next(item).base());
-    nbytes_ -= capacity;
-    return taken;
+  const std::uint64_t most = kWaste * std::max(nbytes, layout::kUnit / kWaste);
+  for (auto at = items_.lower_bound({nbytes, 0}); at != items_.end(); ++at) {
+    if (at->first.capacity > most) break;
+    if (is_free(at->second, tables)) return remove(at);
   }
   return std::nullopt;
 }
 
 std::vector<Pool::Item> Pool::overflow() {
   const std::lock_guard lock(mutex_);
-  auto end = items_.begin();
-  for (; nbytes_ > limit_ && end != items_.end(); ++end) {
-    nbytes_ -= end->block->location.capacity;
+  std::vector<Item> oldest;
+  while (nbytes_ > limit_) {
+    const auto [age, capacity] = *capacity_of_age_.rbegin();
+    oldest.push_back(remove(items_.find({capacity, age})));
   }
-  std::vector<Item> oldest(std::make_move_iterator(items_.begin()), std::make_move_iterator(end));
-  items_.erase(items_.begin(), end);
   return oldest;
 }
 
 std::vector<Pool::Item> Pool::drain() {
   const std::lock_guard lock(mutex_);
-  nbytes_ = 0;
-  return std::exchange(items_, {});
+  std::vector<Item> all;
+  while (!items_.empty()) all.push_back(remove(items_.begin()));
+  return all;
+}
+
+Pool::Item Pool::remove(Items::iterator at) {
+  const auto [capacity, age] = at->first;
+  Item item = std::move(at->second);
+  items_.erase(at);
+  capacity_of_age_.erase(age);
+  nbytes_ -= capacity;
+  return item;
 }
 
 bool Pool::is_over() const {
