@@ -116,9 +116,11 @@ class Turns:
         self.before_round()
         for name, twin in self.twins.items():
             steps = self._steps[name]
+            with count_system_calls(twin.pids) as idle:
+                twin.run(0)
             with count_system_calls(twin.pids) as counted:
                 sample = twin.run(steps)
-            self.system_calls[name] = counted.per_step(sample.steps)
+            self.system_calls[name] = counted.per_step(sample.steps, idle)
 
     def wall(self, name: str) -> Spread:
         """Nanoseconds of wall time for a step."""

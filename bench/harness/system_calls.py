@@ -32,9 +32,11 @@ class Count:
     number: int | None = None
     reason: str = ""
 
-    def per_step(self, steps: int) -> float | None:
-        """Divide it among some steps."""
-        return None if self.number is None else max(0, self.number) / steps
+    def per_step(self, steps: int, idle: Count) -> float | None:
+        """Divide it among some steps, without what an order to do none takes."""
+        if self.number is None or idle.number is None:
+            return None
+        return max(0, self.number - idle.number) / steps
 
 
 @contextlib.contextmanager

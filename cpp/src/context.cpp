@@ -3,9 +3,11 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "clara_fastio/entry.hpp"
@@ -25,9 +27,13 @@ using layout::EntryKind;
 using layout::EntryState;
 using protocol::Message;
 using protocol::Operation;
+using namespace std::chrono_literals;
 
 /// Closing waits for nobody: a host that does not answer finds the hang-up when it wakes.
 constexpr std::chrono::milliseconds kLeaveTime{1000};
+
+/// Pauses in which other processes may give memory back before a request is refused.
+constexpr std::chrono::milliseconds kTimeToGiveBack[] = {0ms, 1ms, 5ms, 20ms};
 
 /// A reference that lasts as long as a look at an entry.
 class Reference {
@@ -260,16 +266,21 @@ std::shared_ptr<Entry> Context::declare(const Declaration& declaration, bool& is
 }
 
 client::Answer Context::request_memory(const protocol::Message& message) {
-  try {
-    return state_->connection->request(message);
-  } catch (const Error& error) {
-    // What this process keeps warm is the one memory that the host cannot take back by itself.
-    if (error.code() != Errc::out_of_memory || !give_pool_back()) throw;
+  // What processes keep warm is the one memory that the host cannot take back by itself: this one
+  // gives its own, and the others, whom the host tells, need a moment.
+  for (const std::chrono::milliseconds pause : kTimeToGiveBack) {
+    try {
+      return state_->connection->request(message);
+    } catch (const Error& error) {
+      if (error.code() != Errc::out_of_memory) throw;
+    }
+    give_pool_back();
+    std::this_thread::sleep_for(pause);
   }
   return state_->connection->request(message);
 }
 
-bool Context::give_pool_back() {
+void Context::give_pool_back() {
   const auto items = state_->pool.drain();
   for (const auto& item : items) {
     Message message;
@@ -278,7 +289,6 @@ bool Context::give_pool_back() {
     message.generation = item.generation;
     state_->connection->request(message);
   }
-  return !items.empty();
 }
 
 std::shared_ptr<Entry> Context::create(std::uint64_t nbytes, bool zero) {

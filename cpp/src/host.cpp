@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +18,7 @@
 #include "clara_fastio/names.hpp"
 #include "clara_fastio/protocol.hpp"
 #include "host/server.hpp"
+#include "posix/cgroup.hpp"
 #include "posix/directory.hpp"
 #include "posix/fork_guard.hpp"
 #include "posix/socket.hpp"
@@ -28,6 +30,13 @@ constexpr std::chrono::milliseconds kInfoTime{1000};
 constexpr std::string_view kLockSuffix = ".lock";
 constexpr int kLockTries = 20;
 constexpr std::chrono::milliseconds kLockPause{1};
+
+/// What producers keep warm comes back when memory is short, but only from those who are asked.
+std::uint64_t default_pool_limit() {
+  constexpr std::uint64_t kLeast = 64ull << 20;
+  constexpr std::uint64_t kShare = 8;
+  return std::max(kLeast, posix::memory_room().bytes / kShare);
+}
 
 std::string prefix() { return "clara-fastio/" + std::to_string(geteuid()) + "/"; }
 
@@ -140,7 +149,8 @@ Host::Host(const HostOptions& options) : name_(options.name), state_(std::make_u
     state_->listener_fds.push_back(fd.get());
   }
   state_->server = std::make_unique<host::Server>(
-      host::Server::Options{name_, options.capacity, options.memory_limit, options.pool_limit},
+      host::Server::Options{name_, options.capacity, options.memory_limit,
+                            options.pool_limit.value_or(default_pool_limit())},
       std::move(listeners));
 }
 

@@ -168,6 +168,17 @@ TEST(RecyclingTest, WarmMemoryIsNoReasonToRefuse) {
   }
 }
 
+TEST(RecyclingTest, WarmMemoryOfAnotherProcessIsNoReasonToRefuse) {
+  HostOptions limited = options();
+  limited.memory_limit = 52 << 20;
+  auto host = Context::host(limited);
+  auto rich = stranger(*host);
+  auto poor = stranger(*host);
+  (void)rich->create(40 << 20, false);
+  auto block = poor->create(40 << 20, false);
+  EXPECT_EQ(code_of([&] { (void)rich->create(40 << 20, false); }), Errc::out_of_memory);
+}
+
 TEST(RecyclingTest, AFullTableGivesTheWarmEntriesFirst) {
   auto context = Context::host(options(64));
   for (int i = 0; i < 64; ++i) {

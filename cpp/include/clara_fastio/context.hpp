@@ -125,7 +125,7 @@ class CLARA_FASTIO_EXPORT Context : public std::enable_shared_from_this<Context>
   static std::shared_ptr<Context> attach(int fd, const std::string& name,
                                          std::unique_ptr<Host> host);
   void finish() noexcept;
-  bool give_pool_back();
+  void give_pool_back();
 
   std::unique_ptr<State> state_;
 };

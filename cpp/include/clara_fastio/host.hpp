@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,11 @@ namespace clara_fastio {
 
 struct HostOptions {
   std::string name;
-  std::uint32_t capacity = 131072;       ///< entries at most
-  std::uint64_t memory_limit = 0;        ///< bytes of all segments, 0 for none
-  std::uint64_t pool_limit = 256 << 20;  ///< bytes of freed memory kept warm for each producer
+  std::uint32_t capacity = 131072;  ///< entries at most
+  std::uint64_t memory_limit = 0;   ///< bytes of all segments, 0 for none
+  /// Bytes of freed memory kept warm for each producer; by default an eighth of what the machine
+  /// and the cgroup have room for when the context begins, and 64 MiB at least.
+  std::optional<std::uint64_t> pool_limit;
 };
 
 /// The threads that serve a context in this process; the context ends with this object.

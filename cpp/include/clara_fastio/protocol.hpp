@@ -37,6 +37,7 @@ enum class Operation : std::uint32_t {
   progress = 14,       ///< an answer before the answer: still working
   notice_retire = 20,  ///< the segment is gone: unmap it when no array needs it
   notice_freed = 21,   ///< your allocation was freed by somebody
+  notice_scarce = 22,  ///< memory is short: give back what you keep warm
 };
 
 /// Status of an answer: `kOk`, or the number of an `Errc`.

@@ -81,6 +81,8 @@ bool Watcher::read_notice(std::unordered_set<std::uint64_t>& gone) {
     gone.insert(notice.location.segment);
   } else if (notice.operation == protocol::Operation::notice_freed) {
     take_back(notice);
+  } else if (notice.operation == protocol::Operation::notice_scarce) {
+    drop(parts_.pool.drain());
   }
   return true;
 }
@@ -99,10 +101,14 @@ void Watcher::take_back(const protocol::Message& notice) {
 }
 
 void Watcher::tidy() {
-  for (const Pool::Item& item : parts_.pool.overflow()) {
+  drop(parts_.pool.overflow());
+  parts_.segments.trim();
+}
+
+void Watcher::drop(const std::vector<Pool::Item>& items) {
+  for (const Pool::Item& item : items) {
     if (stopping_.load() || !drop(item)) break;  // The host takes everything back when we leave.
   }
-  parts_.segments.trim();
 }
 
 /// Returns whether the host answers.

@@ -40,6 +40,7 @@ class Watcher {
   bool read_notice(std::unordered_set<std::uint64_t>& gone);
   void take_back(const protocol::Message& notice);
   void tidy();
+  void drop(const std::vector<Pool::Item>& items);
   bool drop(const Pool::Item& item);
 
   Parts parts_;

@@ -52,6 +52,18 @@ std::uint32_t Server::take_record() {
   return directory_.take();
 }
 
+/// Gives back what is kept warm: the host's at once, that of the asker's peers when they hear of
+/// it.
+void Server::make_room(const Client& asker) {
+  sweep(/*keep_warm=*/false);
+  for (auto& [id, client] : clients_) {
+    // Who has not read the last notices has been told, or hears soon that segments are gone.
+    if (client.get() != &asker && client->unsent_notices.empty()) {
+      notify(*client, {protocol::Operation::notice_scarce, layout::kNone, 0, 0});
+    }
+  }
+}
+
 /// Frees what was doomed and is held by nobody any more.
 void Server::sweep(bool keep_warm) {
   std::vector<std::uint32_t> gone;

@@ -113,6 +113,7 @@ class Server {
   void forget_doomed(std::uint32_t index) noexcept;
   void reclaim(std::uint32_t index);
   void sweep(bool keep_warm = true);
+  void make_room(const Client& asker);
   std::uint32_t take_record();
   void repair(const Client& client, bool has_died);
   void notify(Client& client, const Notice& notice) noexcept;
