@@ -118,7 +118,9 @@ void EntryLock::announce_drained() noexcept {
 }
 
 void EntryLock::leave_write() noexcept {
-  line_.writer.store(0);
+  // Release is enough: who reads the event that comes next reads this too, and who read the event
+  // before has its sleeper bit set before this side looks.
+  line_.writer.store(0, std::memory_order_release);
   CLARA_FASTIO_KILL_POINT("lock.write.word_cleared");
   line_.free.fetch_add(1);
   CLARA_FASTIO_KILL_POINT("lock.write.event_bumped");

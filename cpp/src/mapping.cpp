@@ -105,9 +105,10 @@ bool Mapping::open_cached() {
 }
 
 void Mapping::start_writing() {
-  // An exchange, not a store: no write to the data may become visible before it.
   version_ |= 1;
-  block_->head->version.exchange(version_);
+  block_->head->version.store(version_, std::memory_order_relaxed);
+  // No write to the data becomes visible before it.
+  std::atomic_thread_fence(std::memory_order_release);
   CLARA_FASTIO_KILL_POINT("write.version_odd");
 }
 
@@ -264,7 +265,7 @@ void Mapping::commit() {
   write_head();
   CLARA_FASTIO_KILL_POINT("write.before_commit");
   version_ += 1;
-  // The word is given back right after, sequentially consistent: who sees that, sees this.
+  // The word is given back right after: who sees that, sees this.
   block_->head->version.store(version_, std::memory_order_release);
   CLARA_FASTIO_KILL_POINT("write.committed");
   if (entry_->is_sealed()) {

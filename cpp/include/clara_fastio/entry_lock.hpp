@@ -31,8 +31,8 @@ struct LockAttempt {
 ///    least one is seen by the other side.
 /// 3. A sleeper sets its sleeper bit, reads the event, looks again, and only then sleeps: whoever
 ///    changes the word or a bit bumps the event and looks at the sleepers afterwards.
-/// 4. Every access is sequentially consistent; `docs/design/models/entry_lock.pml` checks the
-///    protocol with deaths at every step.
+/// 4. Every access is sequentially consistent, but for the store that gives the word back;
+///    `docs/design/models/entry_lock.pml` checks the protocol with deaths at every step.
 /// 5. Within the process, steps 1 and 2 are taken under `mutex_`, for the bit is the process's.
 ///    Nobody sleeps under it.
 ///
