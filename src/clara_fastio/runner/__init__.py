@@ -15,7 +15,7 @@ from clara_fastio.runner.result import (
     RunStatus,
 )
 from clara_fastio.runner.runner import Runner, run_pipeline
-from clara_fastio.runner.settings import Settings
+from clara_fastio.runner.settings import Place, Settings
 
 __all__ = [
     "EdgeReport",
@@ -27,6 +27,7 @@ __all__ = [
     "Note",
     "OperatorReport",
     "OperatorState",
+    "Place",
     "RunResult",
     "RunStatus",
     "Runner",

@@ -36,10 +36,10 @@ class Channel:
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         return cls(mine), theirs
 
-    async def open(self) -> None:
+    async def open(self, longest_line: int = _LONGEST_LINE) -> None:
         """Attach it to the running loop; before that it can only be closed."""
         self._reader, self._writer = await asyncio.open_unix_connection(
-            sock=self._connection, limit=_LONGEST_LINE
+            sock=self._connection, limit=longest_line
         )
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
@@ -56,7 +56,7 @@ class Channel:
             except ConnectionError:  # A reset is an end as well.
                 return
             except ValueError as error:
-                raise LayoutError("a control message is longer than 1 MiB") from error
+                raise LayoutError("a control message is longer than is allowed") from error
             if not line.endswith(b"\n"):
                 return
             yield _parse(line)

@@ -39,6 +39,12 @@ class Job:
     started: float = field(default_factory=time.monotonic)
 
     @property
+    def name(self) -> str:
+        """What operators are told."""
+        place = self.settings.place
+        return place.job_name if place else self.pipeline.name
+
+    @property
     def timeout(self) -> float | None:
         """Seconds that the job may take."""
         own = self.settings.timeout
@@ -93,7 +99,7 @@ class Job:
             "NVIDIA_CLARA_INPUTPATHS": path_list(self.payload.inputs(operator), literal=literal),
             "NVIDIA_CLARA_OUTPUTPATHS": path_list(self.payload.outputs(operator), literal=literal),
             "NVIDIA_CLARA_JOBID": self.id,
-            "NVIDIA_CLARA_JOBNAME": self.pipeline.name,
+            "NVIDIA_CLARA_JOBNAME": self.name,
             "NVIDIA_CLARA_STAGENAME": operator.name,
             "CLARA_FASTIO_SOCKET": f"fd:{memory}",
             "CLARA_FASTIO_CONTROL": f"fd:{control}",

@@ -3,27 +3,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from clara_fastio.errors import (
-    AlreadyExistsError,
-    FastIOError,
-    PipelineError,
-    SystemCallError,
-)
-from clara_fastio.runner.delivery import RESULTS, deliver
-from clara_fastio.runner.workspace import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from clara_fastio.pipeline import Input, Operator, Output, Pipeline
-    from clara_fastio.runner.settings import Settings
+    from clara_fastio.runner.settings import Place
 
 
 @dataclass(frozen=True)
@@ -37,44 +26,33 @@ class DiskEntry:
 
 
 class Payload:
-    """The work folder of one job, and where its results go.
-
-    Lifetime: until :meth:`deliver` or :meth:`discard`.
+    """The folders of one job that stay where they are.
 
     Parameters
     ----------
-    settings
-        Which folders were given.
-    job_id
-        Name of the work folder.
-
-    Raises
-    ------
-    AlreadyExistsError
-        The output folder holds the results of an earlier run.
-    PipelineError
-        A folder cannot be made, or the input is none.
+    root
+        Receives ``operators/``.
+    logs
+        Receives the operators' logs.
+    source
+        What inputs without ``from`` show.
+    scratch
+        For this run alone.
     """
 
-    def __init__(self, settings: Settings, job_id: str) -> None:
-        if settings.input is not None and not settings.input.is_dir():
-            raise PipelineError(f"the input {str(settings.input)!r} is not a folder")
-        self._output = settings.output
-        self._overwrite = settings.overwrite
-        self._keep = settings.keep
-        self._job_id = job_id
-        if self._output is not None:
-            self._make_room(self._output)
-        self._workspace = Workspace(settings.state, job_id)
-        self.root = self._workspace.path
-        self.input = self.root / "input" if settings.input is None else settings.input.resolve()
+    def __init__(self, root: Path, logs: Path, source: Path, scratch: Path) -> None:
+        self.root = root
+        self.logs = logs
+        self.input = source
         #: An empty folder for the launcher to rebuild the tree of files in.
-        self.mount_root = self.root / ".mounts"
-        self.logs = self.root / "logs"
+        self.mount_root = scratch / ".mounts"
+        #: The file that is to tell how the job went, if there is to be one.
+        self.record: Path | None = None
 
-    def sweep(self) -> None:
-        """Remove what killed runners have left; it may take long."""
-        self._workspace.sweep()
+    @classmethod
+    def at(cls, place: Place) -> Payload:
+        """Take folders that somebody else has made and keeps."""
+        return cls(place.payload, place.logs, place.payload / "input", place.scratch)
 
     def create(self, pipeline: Pipeline) -> None:
         """Make every folder that the operators expect."""
@@ -118,60 +96,17 @@ class Payload:
 
     @property
     def destination(self) -> Path | None:
-        """Where the results will be, rooted; ``None`` when they are not kept."""
-        if self._output is not None:
-            return self._output.absolute()
-        return self._workspace.kept if self._keep else None
+        """Where the results will be, rooted; ``None`` when the caller knows."""
+        return None
+
+    def sweep(self) -> None:
+        """Remove what killed runners have left; it may take long."""
 
     def deliver(self) -> None:
-        """Move the results to where they are wanted; the work folder is gone afterwards.
-
-        Raises
-        ------
-        SystemCallError
-            They cannot be moved; the message says where they are instead.
-        """
-        if self._output is None:
-            if self._keep:
-                self._workspace.keep()
-            self.discard()
-            return
-        staging = self._output / f".clara-{self._job_id}"
-        try:
-            self._make_room(self._output)
-            self._workspace.remember(staging.resolve())
-            staging.mkdir(mode=0o700)
-            deliver(self.root, self._output, staging)
-        except (OSError, FastIOError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise SystemCallError(
-                f"the results cannot be moved to {str(self._output)!r}: {reason}; "
-                f"they are in {str(self._workspace.keep())!r}",
-                errno=getattr(error, "errno", errno.EEXIST),
-            ) from error
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-            self.discard()
+        """Bring the results to where they are wanted."""
 
     def discard(self) -> None:
-        """Remove the work folder; twice is fine."""
-        self._workspace.discard()
-
-    def _make_room(self, output: Path) -> None:
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PipelineError(
-                f"the output {str(output)!r} cannot be made: {error.strerror}"
-            ) from error
-        if not os.access(output, os.W_OK | os.X_OK):
-            raise PipelineError(f"nothing can be written to the output {str(output)!r}")
-        taken = [name for name in RESULTS if (output / name).exists()]
-        if taken and not self._overwrite:
-            raise AlreadyExistsError(
-                f"the output {str(output)!r} already holds {', '.join(taken)} of an earlier run; "
-                "choose another one, or say that it may be replaced (--overwrite)"
-            )
+        """Remove what nobody wants any more; twice is fine."""
 
 
 def _full_name(entry: Input) -> str:

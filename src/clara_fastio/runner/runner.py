@@ -21,6 +21,7 @@ from clara_fastio.runner.payload import Payload
 from clara_fastio.runner.process import probe_mounts
 from clara_fastio.runner.result import Failure, OperatorState, RunResult, RunStatus
 from clara_fastio.runner.settings import Settings
+from clara_fastio.runner.work_payload import WorkPayload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,9 +56,10 @@ class Runner:
         self, pipeline: Pipeline, settings: Settings | None = None, observe: Observer = ignore
     ) -> None:
         _refuse_unsupported(pipeline)
-        self.job_id = uuid.uuid4().hex
         self._pipeline = pipeline
         self._settings = settings or Settings()
+        place = self._settings.place
+        self.job_id = place.job_id if place else uuid.uuid4().hex
         self._observe = observe
         self._images = {
             operator.name: self._settings.images.resolve(
@@ -86,7 +88,8 @@ class Runner:
         FastIOError
             The job could not be started: no context, no folders.
         """
-        payload = Payload(self._settings, self.job_id)
+        place = self._settings.place
+        payload = Payload.at(place) if place else WorkPayload(self._settings, self.job_id)
         sweeping = asyncio.create_task(asyncio.to_thread(payload.sweep))
         try:
             payload.create(self._pipeline)
@@ -105,7 +108,8 @@ class Runner:
                 await self._run_operators(self._job)
                 await self._ledger.settle()
                 result = self._conclude(payload)
-            (payload.root / "job.json").write_text(json.dumps(result.to_json(), indent=2) + "\n")
+            if payload.record is not None:
+                payload.record.write_text(json.dumps(result.to_json(), indent=2) + "\n")
             await asyncio.to_thread(payload.deliver)
         finally:
             payload.discard()

@@ -16,6 +16,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Place:
+    """Folders that outlive the run, in which a job works under a name that it was given.
+
+    Parameters
+    ----------
+    job_id, job_name
+        What operators are told.
+    payload
+        Holds ``input/`` and receives ``operators/``.
+    logs
+        Receives the operators' logs.
+    scratch
+        A folder for this run alone; whoever made it removes it.
+    """
+
+    job_id: str
+    job_name: str
+    payload: Path
+    logs: Path
+    scratch: Path
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """How one run is to be made.
 
@@ -42,6 +65,9 @@ class Settings:
         Where a command without an image is started.
     environment
         What operators inherit; this process's own when left out.
+    place
+        Work there and leave everything there; `input`, `output`, `overwrite`, `keep` and `state`
+        mean nothing then.
     """
 
     input: Path | None = None
@@ -54,3 +80,4 @@ class Settings:
     state: Path = field(default_factory=state_folder)
     directory: Path = field(default_factory=Path.cwd)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    place: Place | None = None
