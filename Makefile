@@ -36,7 +36,7 @@ venv: .venv/ready  ## Create .venv with every tool that the other targets need
 
 # Without isolation the build folder is used again, and a change costs seconds.
 .venv/installed: .venv/ready CMakeLists.txt cpp/CMakeLists.txt README.md $(PACKAGE_FILES)
-	python -m pip install --quiet --no-build-isolation '.[pipeline,examples]'
+	python -m pip install --quiet --no-build-isolation '.[pipeline,server,postgresql,examples]'
 	touch $@
 
 .PHONY: build
@@ -101,7 +101,7 @@ demo: build  ## Run the brain example
 # Form.
 
 .PHONY: lint
-lint: lint-python lint-cpp lint-types  ## Every check of form and types; `make -k lint` shows all
+lint: lint-python lint-cpp lint-types lint-proto  ## Every check of form and types; `make -k lint` shows all
 
 .PHONY: lint-python
 lint-python: .venv/ready
@@ -117,6 +117,14 @@ lint-cpp: .venv/ready
 lint-types: .venv/installed
 	mypy
 	$(if $(STUBS),MYPYPATH=src stubtest clara_fastio._core --allowlist tests/typing/stubtest.txt)
+
+.PHONY: lint-proto
+lint-proto: .venv/ready
+	python src/clara_fastio/platform/_proto/generate --check
+
+.PHONY: proto
+proto: .venv/ready  ## Write the Python modules of the .proto files
+	python src/clara_fastio/platform/_proto/generate
 
 .PHONY: format
 format: .venv/ready  ## Write what lint would ask for

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from clara_fastio.cli import fastio, run, validate, version
+from clara_fastio.cli import fastio, run, serve, validate, version
 
 app = typer.Typer(
     name="clara",
@@ -18,5 +18,6 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(validate.validate)
+app.command()(serve.serve)
 app.add_typer(fastio.app, name="fastio")
 app.command()(version.version)

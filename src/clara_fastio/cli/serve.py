@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``clara serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path  # noqa: TC003 - typer reads it
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from clara_fastio.platform.settings import ServerSettings
+
+
+def serve(  # noqa: PLR0913 - each is an option of the command line
+    *,
+    root: Annotated[
+        Path,
+        typer.Option(metavar="DIR", file_okay=False, help="Payloads, logs and records."),
+    ],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks one.")] = 30031,
+    database: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Of the records. [default: SQLite in the root]"),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="YAML file: which program is behind an image's name.",
+        ),
+    ] = None,
+    allow_any_command: Annotated[
+        bool, typer.Option("--allow-any-command", help="Also run images that are not in that file.")
+    ] = False,
+    slots: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Jobs at the same time. [default: as many as fit]"),
+    ] = None,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", dir_okay=False, help="Who may call: lines 'read|submit|admin TOKEN'."
+        ),
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", exists=True, help="TLS: PEM certificate.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", exists=True, help="TLS: PEM key.")
+    ] = None,
+    client_certificates: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", exists=True, help="TLS: PEM authority whose clients may connect."
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let other machines in without TLS and tokens.")
+    ] = False,
+    timeout_default: Annotated[
+        float, typer.Option(metavar="S", help="Time limit of a job whose definition has none.")
+    ] = 600.0,
+    timeout_maximum: Annotated[
+        float, typer.Option(metavar="S", help="Longest time limit of any job.")
+    ] = 1800.0,
+    grace: Annotated[
+        float, typer.Option(metavar="S", help="Seconds from asking to stop to killing.")
+    ] = 15.0,
+    storage_percentage: Annotated[
+        float, typer.Option(metavar="P", help="Usage of the disk above which nothing is taken in.")
+    ] = 80.0,
+    payload_capacity: Annotated[
+        int | None,
+        typer.Option(metavar="BYTES", help="Of all payloads. [default: what the disk has]"),
+    ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Serve metrics there. [default: nowhere]")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log every call.")] = False,
+) -> None:
+    """Serve pipelines, jobs and payloads to clients, until SIGTERM or Ctrl-C."""
+    from clara_fastio.platform.settings import ServerSettings
+
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    settings = ServerSettings(
+        root=root,
+        host=host,
+        port=port,
+        database=database,
+        images=images,
+        allow_any_command=allow_any_command,
+        slots=slots,
+        tokens=tokens,
+        certificate=certificate,
+        key=key,
+        client_certificates=client_certificates,
+        insecure=insecure,
+        timeout_default=timeout_default,
+        timeout_maximum=timeout_maximum,
+        grace=grace,
+        storage_percentage=storage_percentage,
+        payload_capacity=payload_capacity,
+        metrics_port=metrics_port,
+    )
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: ServerSettings) -> None:
+    from clara_fastio.platform.server import Server
+
+    server = Server(settings)
+    await server.start()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    print(f"listening on {server.address}", flush=True)
+    await stop.wait()
+    await server.drain()

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server: puts the parts together, and takes them apart in the opposite order."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from clara_fastio.errors import InvalidRequestError, UnavailableError
+from clara_fastio.platform.access import Access, is_loopback
+from clara_fastio.platform.devices import Devices
+from clara_fastio.platform.records.database import Database
+from clara_fastio.platform.root import Root
+from clara_fastio.platform.services.clara import ClaraService
+from clara_fastio.platform.services.dispatch import Dispatcher
+from clara_fastio.platform.services.models import ModelsService
+from clara_fastio.platform.services.pipelines import PipelinesService
+from clara_fastio.platform.wire.methods import SERVICE_NAMES
+
+if TYPE_CHECKING:
+    from clara_fastio.platform.settings import ServerSettings
+    from clara_fastio.platform.wire.codes import Code
+    from clara_fastio.platform.wire.methods import Method
+
+_LOG = logging.getLogger("clara_fastio.platform")
+_ROOM_FOR_FIELDS = 64 << 10
+
+
+class Server:
+    """A platform server of one root.
+
+    Thread safety: only on the loop that :meth:`start` was called on.
+
+    Parameters
+    ----------
+    settings
+        How it is to be run.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._stack = contextlib.AsyncExitStack()
+        self._health = HealthServicer()
+        self._server: grpc.aio.Server | None = None
+        #: Where it listens, once it does.
+        self.address = ""
+
+    async def start(self) -> None:
+        """Open everything and listen.
+
+        Raises
+        ------
+        AlreadyExistsError
+            Another server uses the root.
+        InvalidRequestError
+            The settings would let strangers in.
+        UnavailableError
+            The address is taken, or the database cannot be reached.
+        """
+        access = _access(self._settings)
+        async with contextlib.AsyncExitStack() as stack:
+            root = Root(self._settings.root)
+            stack.callback(root.close)
+            database = Database(self._settings.database_url)
+            stack.callback(database.close)
+            services = {
+                "Clara": ClaraService(Devices(lambda _: None), _nothing),
+                "Models": ModelsService(),
+                "Pipelines": PipelinesService(database),
+            }
+            self._server = self._make_server(access, services)
+            self.address = self._bind(self._server)
+            await self._server.start()
+            stack.push_async_callback(self._server.stop, 0)
+            self._stack = stack.pop_all()
+        for name in ("", *SERVICE_NAMES.values()):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        _LOG.info("listening on %s", self.address)
+
+    async def drain(self) -> None:
+        """Take no more calls, let those that are on end, then close everything."""
+        await self._health.enter_graceful_shutdown()
+        if self._server is not None:
+            await self._server.stop(self._settings.grace)
+        await self._stack.aclose()
+
+    def _make_server(self, access: Access, services: dict[str, object]) -> grpc.aio.Server:
+        largest = self._settings.message_bytes + _ROOM_FOR_FIELDS
+        server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", largest),
+                ("grpc.max_send_message_length", largest),
+                ("grpc.so_reuseport", 0),  # Else a second server would share the port in silence.
+            ],
+            maximum_concurrent_rpcs=self._settings.calls,
+        )
+        dispatcher = Dispatcher(access.admit, self._observe)
+        server.add_generic_rpc_handlers(
+            tuple(dispatcher.handler(name, service) for name, service in services.items())
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        names = (*SERVICE_NAMES.values(), health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
+        return server
+
+    def _bind(self, server: grpc.aio.Server) -> str:
+        host = self._settings.host
+        target = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        try:
+            credentials = _credentials(self._settings)
+            where = f"{target}:{self._settings.port}"
+            if credentials is None:
+                port = server.add_insecure_port(where)
+            else:
+                port = server.add_secure_port(where, credentials)
+        except RuntimeError as error:
+            raise UnavailableError(
+                f"nothing can listen on {target}:{self._settings.port}; "
+                "is the port taken, or the address not of this machine?"
+            ) from error
+        return f"{target}:{port}"
+
+    def _observe(self, method: Method, code: Code, seconds: float) -> None:
+        _LOG.debug("%s answered %s in %.6f s", method.path, code.name, seconds)
+
+
+def _access(settings: ServerSettings) -> Access:
+    """Read who may call; a server that others reach has to know."""
+    access = Access.open() if settings.tokens is None else Access.from_file(settings.tokens)
+    has_tls = settings.certificate is not None
+    is_guarded = has_tls and (access.roles or settings.client_certificates is not None)
+    if not (is_guarded or settings.insecure or is_loopback(settings.host)):
+        raise InvalidRequestError(
+            f"the address {settings.host!r} is reached from other machines: give a certificate, "
+            "its key and tokens (or clients' certificates), or say that it may be insecure"
+        )
+    return access
+
+
+def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
+    if settings.certificate is None or settings.key is None:
+        return None
+    authority = settings.client_certificates
+    return grpc.ssl_server_credentials(
+        [(settings.key.read_bytes(), settings.certificate.read_bytes())],
+        root_certificates=None if authority is None else authority.read_bytes(),
+        require_client_auth=authority is not None,
+    )
+
+
+async def _nothing() -> None:
+    """Stop nothing."""
