@@ -57,9 +57,14 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._engine = sqlalchemy.create_engine(url, pool_pre_ping=True)
+        self._reading: dict[str, Any]
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+            self._reading = {_READS_ONLY: True}
+        else:
+            # SQLite always reads one state; PostgreSQL has to be asked.
+            self._reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._writer = ThreadPoolExecutor(1, "records-writer")
         self._readers = ThreadPoolExecutor(_READERS, "records-reader")
         try:
@@ -107,7 +112,7 @@ class Database:
 
     def _read(self, work: Callable[[Connection], Result]) -> Result:
         with _translated(), self._engine.connect() as connection:
-            connection.execution_options(**{_READS_ONLY: True})
+            connection.execution_options(**self._reading)
             with connection.begin():
                 return work(connection)
 
