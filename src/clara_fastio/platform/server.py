@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from typing import TYPE_CHECKING
@@ -15,11 +16,15 @@ from grpc_reflection.v1alpha import reflection
 from clara_fastio.errors import InvalidRequestError, UnavailableError
 from clara_fastio.platform.access import Access, is_loopback
 from clara_fastio.platform.devices import Devices
+from clara_fastio.platform.payloads.store import PayloadStore
+from clara_fastio.platform.payloads.usage import StorageLimits
+from clara_fastio.platform.records import payloads
 from clara_fastio.platform.records.database import Database
 from clara_fastio.platform.root import Root
 from clara_fastio.platform.services.clara import ClaraService
 from clara_fastio.platform.services.dispatch import Dispatcher
 from clara_fastio.platform.services.models import ModelsService
+from clara_fastio.platform.services.payloads import PayloadsService
 from clara_fastio.platform.services.pipelines import PipelinesService
 from clara_fastio.platform.wire.methods import SERVICE_NAMES
 
@@ -69,9 +74,17 @@ class Server:
             stack.callback(root.close)
             database = Database(self._settings.database_url)
             stack.callback(database.close)
+            limits = StorageLimits(
+                self._settings.storage_percentage, self._settings.payload_capacity
+            )
+            store = PayloadStore(root.path, limits)
+            await asyncio.to_thread(store.sweep, await database.read(payloads.all_ids))
+            payloads_service = PayloadsService(database, store)
+            stack.callback(payloads_service.close)
             services = {
                 "Clara": ClaraService(Devices(lambda _: None), _nothing),
                 "Models": ModelsService(),
+                "Payloads": payloads_service,
                 "Pipelines": PipelinesService(database),
             }
             self._server = self._make_server(access, services)

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service Payloads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from clara_fastio.errors import InvalidRequestError
+from clara_fastio.platform._proto import payloads_pb2
+from clara_fastio.platform.records import pairs, payload_guards, payloads
+from clara_fastio.platform.records.payloads import PayloadType
+from clara_fastio.platform.services.dispatch import Role
+from clara_fastio.platform.services.payload_streams import Receiver, details_of, send
+from clara_fastio.platform.wire.identifiers import new_id, parse_id, to_wire
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from sqlalchemy import Connection
+
+    from clara_fastio.platform.payloads.store import PayloadStore
+    from clara_fastio.platform.payloads.upload import Upload
+    from clara_fastio.platform.records.database import Database
+    from clara_fastio.platform.services.dispatch import Call
+
+Result = TypeVar("Result")
+
+#: Files that may be read or written at the same time; each waits for a disk, not for a processor.
+_THREADS = 16
+#: Files that one step of a listing looks at.
+_LISTED = 256
+
+
+class PayloadsService:
+    """Keeps files for jobs, and what jobs have made of them.
+
+    Parameters
+    ----------
+    database
+        The records of payloads and jobs.
+    store
+        The files.
+    """
+
+    roles: ClassVar[Mapping[str, Role]] = {
+        "details": Role.READ,
+        "download": Role.READ,
+        "create": Role.SUBMIT,
+        "delete": Role.SUBMIT,
+        "remove": Role.SUBMIT,
+        "upload": Role.SUBMIT,
+        "add_metadata": Role.SUBMIT,
+        "remove_metadata": Role.SUBMIT,
+    }
+
+    def __init__(self, database: Database, store: PayloadStore) -> None:
+        self._database = database
+        self._store = store
+        self._pool = ThreadPoolExecutor(_THREADS, "payloads")
+
+    def close(self) -> None:
+        """End the threads; blocks until they have done what they were doing."""
+        self._pool.shutdown()
+
+    async def create(
+        self, request: payloads_pb2.PayloadsCreateRequest, _: Call
+    ) -> payloads_pb2.PayloadsCreateResponse:
+        """Make an empty reusable payload."""
+        payload_id = new_id()
+        await self._do(self._store.create, payload_id, PayloadType.REUSABLE)
+
+        def add(connection: Connection) -> None:
+            payloads.add(
+                connection,
+                payload_id,
+                PayloadType.REUSABLE,
+                time.time_ns(),
+                metadata=request.metadata,
+            )
+
+        try:
+            await self._database.write(add)
+        except Exception:
+            await self._do(self._store.delete, payload_id)
+            raise
+        return payloads_pb2.PayloadsCreateResponse(
+            payload_id=to_wire(payload_id), type=payloads_pb2.PAYLOAD_TYPE_REUSABLE
+        )
+
+    async def delete(
+        self, request: payloads_pb2.PayloadsDeleteRequest, _: Call
+    ) -> payloads_pb2.PayloadsDeleteResponse:
+        """Remove a payload for ever, unless its job is queued or runs."""
+        payload_id = parse_id(request.payload_id, "payload")
+
+        def forget(connection: Connection) -> None:
+            payload_guards.find_idle(connection, payload_id)
+            payloads.remove(connection, payload_id)
+
+        await self._database.write(forget)
+        await self._do(self._store.delete, payload_id)
+        return payloads_pb2.PayloadsDeleteResponse()
+
+    async def details(
+        self, request: payloads_pb2.PayloadsDetailsRequest, _: Call
+    ) -> AsyncIterator[payloads_pb2.PayloadsDetailsResponse]:
+        """Describe a payload in the first message, and one file in each; without files, once."""
+        payload_id = parse_id(request.payload_id, "payload")
+        record = await self._database.read(lambda connection: payloads.find(connection, payload_id))
+        answer = payloads_pb2.PayloadsDetailsResponse(
+            payload_id=to_wire(payload_id),
+            type=payloads_pb2.PayloadType.ValueType(record.type),
+            job_id=to_wire(record.job_id),
+            metadata=record.metadata,
+        )
+        files = self._store.files(payload_id)
+        is_empty = True
+        while listed := await self._do(lambda: [*itertools.islice(files, _LISTED)]):
+            for stored in listed:
+                answer.file.CopyFrom(details_of(stored))
+                yield answer  # Serialised before the next one is asked for.
+                answer.ClearField("metadata")
+                is_empty = False
+        if is_empty:
+            yield answer
+
+    async def download(
+        self, request: payloads_pb2.PayloadsDownloadRequest, _: Call
+    ) -> AsyncIterator[payloads_pb2.PayloadsDownloadResponse | bytes]:
+        """Give the content of a file."""
+        payload_id = parse_id(request.payload_id, "payload")
+        await self._database.read(lambda connection: payloads.find(connection, payload_id))
+        file = await self._do(self._store.open, payload_id, request.name)
+        async with contextlib.aclosing(send(file, self._pool)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def remove(
+        self, request: payloads_pb2.PayloadsRemoveRequest, _: Call
+    ) -> payloads_pb2.PayloadsRemoveResponse:
+        """Remove one file, whose name has to be exact."""
+        payload_id = parse_id(request.payload_id, "payload")
+
+        def remove(connection: Connection) -> None:
+            payload_guards.find_writable(connection, payload_id)
+            # Within the transaction, or the job might start before the file is gone.
+            self._store.remove(payload_id, request.name)
+
+        await self._database.write(remove)
+        return payloads_pb2.PayloadsRemoveResponse()
+
+    async def upload(
+        self, requests: AsyncIterator[payloads_pb2.PayloadsUploadRequest], _: Call
+    ) -> payloads_pb2.PayloadsUploadResponse:
+        """Take the files of a stream; they appear when it has ended, or none of them does."""
+        first = await anext(requests, None)
+        if first is None:
+            raise InvalidRequestError(
+                "the stream holds no message; a file without content needs one with its name"
+            )
+        payload_id = parse_id(first.payload_id, "payload")
+
+        def find(connection: Connection) -> PayloadType:
+            return payload_guards.find_writable(connection, payload_id).type
+
+        upload = await self._do(
+            self._store.begin_upload, payload_id, await self._database.read(find)
+        )
+        try:
+            details = await self._receive(upload, first, requests)
+            await self._do(upload.flush)
+
+            def commit(connection: Connection) -> None:
+                find(connection)
+                # Within the transaction, as in `remove`.
+                upload.commit()
+
+            await self._database.write(commit)
+            await self._do(upload.settle)
+        finally:
+            await asyncio.shield(self._do(upload.abort))
+        return payloads_pb2.PayloadsUploadResponse(details=details)
+
+    async def add_metadata(
+        self, request: payloads_pb2.PayloadsAddMetadataRequest, _: Call
+    ) -> payloads_pb2.PayloadsAddMetadataResponse:
+        """Attach pairs to a reusable payload; answers all that are there then."""
+        payload_id = parse_id(request.payload_id, "payload")
+
+        def add(connection: Connection) -> dict[str, str]:
+            payload_guards.find_annotatable(connection, payload_id)
+            return pairs.add(connection, pairs.PAYLOAD, payload_id, request.metadata)
+
+        return payloads_pb2.PayloadsAddMetadataResponse(
+            payload_id=to_wire(payload_id), metadata=await self._database.write(add)
+        )
+
+    async def remove_metadata(
+        self, request: payloads_pb2.PayloadsRemoveMetadataRequest, _: Call
+    ) -> payloads_pb2.PayloadsRemoveMetadataResponse:
+        """Remove pairs, there or not; answers those that are left."""
+        payload_id = parse_id(request.payload_id, "payload")
+
+        def remove(connection: Connection) -> dict[str, str]:
+            payload_guards.find_annotatable(connection, payload_id)
+            return pairs.remove(connection, pairs.PAYLOAD, payload_id, request.keys)
+
+        return payloads_pb2.PayloadsRemoveMetadataResponse(
+            payload_id=to_wire(payload_id), metadata=await self._database.write(remove)
+        )
+
+    async def _receive(
+        self,
+        upload: Upload,
+        first: payloads_pb2.PayloadsUploadRequest,
+        requests: AsyncIterator[payloads_pb2.PayloadsUploadRequest],
+    ) -> payloads_pb2.PayloadFileDetails:
+        """Write all parts; describes the last file as its sender did, with its real size."""
+        receiver = Receiver(upload, self._pool)
+        last = first
+        await receiver.put(first.details, first.data)
+        async for request in requests:
+            if request.payload_id.value != first.payload_id.value:
+                raise InvalidRequestError(
+                    f"the stream goes to the payload {first.payload_id.value!r}, and one of its "
+                    f"messages to {request.payload_id.value!r}; use a stream for each"
+                )
+            await receiver.put(request.details, request.data)
+            last = request
+        size = await receiver.finish()
+        return payloads_pb2.PayloadFileDetails(
+            name=last.details.name, mode=last.details.mode, size=size
+        )
+
+    async def _do(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, work, *arguments)
