@@ -12,6 +12,7 @@ import sqlalchemy
 from sqlalchemy import event, exc, insert, select
 
 from clara_fastio.errors import (
+    InvalidRequestError,
     LayoutError,
     OutOfMemoryError,
     UnavailableError,
@@ -49,6 +50,8 @@ class Database:
 
     Raises
     ------
+    InvalidRequestError
+        The URL is none, or of another kind.
     UnavailableError
         It cannot be reached or opened.
     VersionMismatchError
@@ -56,7 +59,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = sqlalchemy.create_engine(url, pool_pre_ping=True)
+        self._engine = _engine(url)
         self._reading: dict[str, Any]
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine, "connect", _prepare_sqlite)
@@ -115,6 +118,23 @@ class Database:
             connection.execution_options(**self._reading)
             with connection.begin():
                 return work(connection)
+
+
+def _engine(url: str) -> sqlalchemy.Engine:
+    try:
+        engine = sqlalchemy.create_engine(url, pool_pre_ping=True)
+    except (exc.ArgumentError, ImportError) as error:
+        # The URL is not repeated: it may hold a password.
+        raise InvalidRequestError(
+            f"the URL of the database cannot be used ({type(error).__name__}); write it as "
+            "sqlite:////folder/file or postgresql+psycopg://user@host/name, the latter with the "
+            "extra 'postgresql' of this package"
+        ) from error
+    if engine.dialect.name not in {"sqlite", "postgresql"}:
+        raise InvalidRequestError(
+            f"records are kept in SQLite or PostgreSQL, not in {engine.dialect.name!r}"
+        )
+    return engine
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
