@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,13 @@ class Channel:
     def send_message(self, kind: str, **fields: Any) -> None:
         """Send one JSON line."""
         self.send(json.dumps({"kind": kind, **fields}).encode() + b"\n")
+
+    async def finish(self) -> None:
+        """Give up this end after the system has taken all that was sent."""
+        self.close()
+        if self._writer is not None:
+            with contextlib.suppress(ConnectionError):  # The peer is gone.
+                await self._writer.wait_closed()
 
     def close(self) -> None:
         """Give up this end; twice is fine."""

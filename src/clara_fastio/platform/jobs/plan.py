@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server tells a runner about its job, as one JSON object."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clara_fastio.runner import Image, Images, Place, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Name of the log that the runner itself writes.
+RUNNER_LOG = "clara-pod-manager"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One job.
+
+    Parameters
+    ----------
+    files
+        The definition: path and content of each file, the main one first.
+    arguments
+        Values of the pipeline's parameters.
+    payload, logs, scratch
+        Folders, as in :class:`clara_fastio.runner.Place`.
+    images
+        The programs behind the images' names.
+    timeout, grace
+        Seconds.
+    """
+
+    job_id: str
+    job_name: str
+    files: tuple[tuple[str, str], ...]
+    arguments: Mapping[str, str]
+    payload: Path
+    logs: Path
+    scratch: Path
+    timeout: float
+    grace: float
+    images: Images = field(default_factory=Images)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the same as values that JSON knows."""
+        values = asdict(self)
+        for name in ("payload", "logs", "scratch"):
+            values[name] = str(values[name])
+        for image in values["images"]["by_name"].values():
+            image["directory"] = None if image["directory"] is None else str(image["directory"])
+        return values
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Plan:
+        """Read what :meth:`to_json` gave."""
+        values = dict(values)
+        images = {
+            name: Image(
+                command=tuple(image["command"]),
+                directory=None if image["directory"] is None else Path(image["directory"]),
+                environment=image["environment"],
+                driver=image["driver"],
+            )
+            for name, image in values.pop("images")["by_name"].items()
+        }
+        for name in ("payload", "logs", "scratch"):
+            values[name] = Path(values[name])
+        values["files"] = tuple((path, content) for path, content in values["files"])
+        return cls(images=Images(images), **values)
+
+    def settings(self) -> Settings:
+        """Give what the runner has to know."""
+        place = Place(
+            job_id=self.job_id,
+            job_name=self.job_name,
+            payload=self.payload,
+            logs=self.logs,
+            scratch=self.scratch,
+        )
+        return Settings(
+            images=self.images,
+            timeout=self.timeout,
+            grace=self.grace,
+            directory=self.scratch,
+            state=self.scratch,
+            place=place,
+        )
+
+    def without_paths(self, text: str) -> str:
+        """Take the server's folders out of a text that callers will see."""
+        for name in ("payload", "logs", "scratch"):
+            text = text.replace(str(getattr(self, name)), name)
+        return text
