@@ -159,15 +159,7 @@ class PayloadStore:
             prune(payload, parts[:-1], keep=keep)
 
     def begin_upload(self, payload_id: str, payload_type: PayloadType) -> Upload:
-        """Prepare to take files; those of a job's payload go to its input.
-
-        Raises
-        ------
-        OutOfMemoryError
-            The payloads take what they may.
-        """
-        with storage_faults():
-            self.usage.require()
+        """Prepare to take files; those of a job's payload go to its input. Does not block."""
         return Upload(
             payload_id,
             self.folder(payload_id),

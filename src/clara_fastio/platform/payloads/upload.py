@@ -70,7 +70,8 @@ class Upload:
         self._files: dict[Parts, Draft] = {}
         self._folders: set[Parts] = set()
         self._current: Draft | None = None
-        self._is_closed = False
+        #: Whether it was settled or aborted.
+        self.is_closed = False
 
     def write(self, name: str, mode: int, chunks: Sequence[bytes]) -> int:
         """Append to a file, which begins with its first part; gives its size so far in bytes.
@@ -130,21 +131,21 @@ class Upload:
                 # It may have been emptied and removed, or the payload deleted.
                 with contextlib.suppress(FileNotFoundError), opened(self._payload, place) as folder:
                     os.fsync(folder)
-            self._is_closed = True
+            self.is_closed = True
 
     def abort(self) -> None:
         """Forget the files that are not in place; does nothing after :meth:`settle`."""
         with self._lock:
-            if self._is_closed:
+            if self.is_closed:
                 return
-            self._is_closed = True
+            self.is_closed = True
             for draft in self._files.values():
                 if not draft.is_installed:
                     draft.discard()
                     self._usage.add(IN_FLIGHT, -draft.reserved)
 
     def _require_open(self) -> None:
-        if self._is_closed:
+        if self.is_closed:
             raise ClosedError("the upload has ended")
 
     def _draft(self, name: str, mode: int) -> Draft:

@@ -10,12 +10,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from clara_fastio.errors import InvalidRequestError
+from clara_fastio.errors import InvalidRequestError, NotFoundError
 from clara_fastio.platform._proto import payloads_pb2
+from clara_fastio.platform.allocator import keep_freed_memory
 from clara_fastio.platform.records import pairs, payload_guards, payloads
 from clara_fastio.platform.records.payloads import PayloadType
 from clara_fastio.platform.services.dispatch import Role
-from clara_fastio.platform.services.payload_streams import Receiver, details_of, send
+from clara_fastio.platform.services.payload_streams import Receiver, Sender, details_of
 from clara_fastio.platform.wire.identifiers import new_id, parse_id, to_wire
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class PayloadsService:
     def __init__(self, database: Database, store: PayloadStore) -> None:
         self._database = database
         self._store = store
+        keep_freed_memory()
         self._pool = ThreadPoolExecutor(_THREADS, "payloads")
 
     def close(self) -> None:
@@ -134,11 +136,15 @@ class PayloadsService:
     ) -> AsyncIterator[payloads_pb2.PayloadsDownloadResponse | bytes]:
         """Give the content of a file."""
         payload_id = parse_id(request.payload_id, "payload")
-        await self._database.read(lambda connection: payloads.find(connection, payload_id))
-        file = await self._do(self._store.open, payload_id, request.name)
-        async with contextlib.aclosing(send(file, self._pool)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        sender = Sender(lambda: self._store.open(payload_id, request.name), self._pool)
+        try:
+            async with contextlib.aclosing(sender.chunks()) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except NotFoundError:
+            # The records are asked only now: that there is no such payload is the better answer.
+            await self._database.read(lambda connection: payloads.find(connection, payload_id))
+            raise
 
     async def remove(
         self, request: payloads_pb2.PayloadsRemoveRequest, _: Call
@@ -168,12 +174,9 @@ class PayloadsService:
         def find(connection: Connection) -> PayloadType:
             return payload_guards.find_writable(connection, payload_id).type
 
-        upload = await self._do(
-            self._store.begin_upload, payload_id, await self._database.read(find)
-        )
+        upload = self._store.begin_upload(payload_id, await self._database.read(find))
         try:
             details = await self._receive(upload, first, requests)
-            await self._do(upload.flush)
 
             def commit(connection: Connection) -> None:
                 find(connection)
@@ -183,7 +186,8 @@ class PayloadsService:
             await self._database.write(commit)
             await self._do(upload.settle)
         finally:
-            await asyncio.shield(self._do(upload.abort))
+            if not upload.is_closed:
+                await asyncio.shield(self._do(upload.abort))
         return payloads_pb2.PayloadsUploadResponse(details=details)
 
     async def add_metadata(
