@@ -16,6 +16,8 @@ from grpc_reflection.v1alpha import reflection
 from clara_fastio.errors import InvalidRequestError, UnavailableError
 from clara_fastio.platform.access import Access, is_loopback
 from clara_fastio.platform.devices import Devices
+from clara_fastio.platform.jobs.manager import JobManager
+from clara_fastio.platform.jobs.settings import JobSettings
 from clara_fastio.platform.payloads.store import PayloadStore
 from clara_fastio.platform.payloads.usage import StorageLimits
 from clara_fastio.platform.records import payloads
@@ -23,12 +25,16 @@ from clara_fastio.platform.records.database import Database
 from clara_fastio.platform.root import Root
 from clara_fastio.platform.services.clara import ClaraService
 from clara_fastio.platform.services.dispatch import Dispatcher
+from clara_fastio.platform.services.jobs import JobsService
 from clara_fastio.platform.services.models import ModelsService
 from clara_fastio.platform.services.payloads import PayloadsService
 from clara_fastio.platform.services.pipelines import PipelinesService
 from clara_fastio.platform.wire.methods import SERVICE_NAMES
+from clara_fastio.runner import Images, load_images
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from clara_fastio.platform.settings import ServerSettings
     from clara_fastio.platform.wire.codes import Code
     from clara_fastio.platform.wire.methods import Method
@@ -81,8 +87,13 @@ class Server:
             await asyncio.to_thread(store.sweep, await database.read(payloads.all_ids))
             payloads_service = PayloadsService(database, store)
             stack.callback(payloads_service.close)
+            job_settings = _job_settings(self._settings, root.path)
+            manager = JobManager(database, store, job_settings)
+            stack.push_async_callback(manager.close)
+            await manager.open()
             services = {
                 "Clara": ClaraService(Devices(lambda _: None), _nothing),
+                "Jobs": JobsService(manager, database, job_settings.logs),
                 "Models": ModelsService(),
                 "Payloads": payloads_service,
                 "Pipelines": PipelinesService(database),
@@ -154,6 +165,18 @@ def _access(settings: ServerSettings) -> Access:
             "its key and tokens (or clients' certificates), or say that it may be insecure"
         )
     return access
+
+
+def _job_settings(settings: ServerSettings, root: Path) -> JobSettings:
+    return JobSettings(
+        root=root,
+        images=Images() if settings.images is None else load_images(settings.images),
+        allow_any_command=settings.allow_any_command,
+        slots=settings.slots,
+        timeout_default=settings.timeout_default,
+        timeout_maximum=settings.timeout_maximum,
+        grace=settings.grace,
+    )
 
 
 def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clara_fastio.errors import DefinitionError, PipelineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 _KEYS = {"command", "directory", "environment", "driver"}
@@ -42,6 +42,14 @@ class Images:
     """The known images by name and tag."""
 
     by_name: Mapping[str, Image] = field(default_factory=dict)
+
+    def __contains__(self, name: str) -> bool:
+        return _with_tag(name) in self.by_name
+
+    def only(self, names: Iterable[str]) -> Images:
+        """Give those of them that are wanted."""
+        wanted = {_with_tag(name) for name in names}
+        return Images({name: self.by_name[name] for name in wanted if name in self.by_name})
 
     def resolve(self, operator: str, name: str, command: tuple[str, ...]) -> Image:
         """Give the image of an operator, with the whole command line in it.

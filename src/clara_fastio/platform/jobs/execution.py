@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from clara_fastio.errors import FastIOError, LayoutError
@@ -18,7 +18,7 @@ from clara_fastio.platform.records.states import JobStatus, OperatorStatus
 from clara_fastio.runner.channel import Channel
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from clara_fastio.platform.jobs.plan import Plan
     from clara_fastio.platform.jobs.supervision import Supervision
@@ -30,10 +30,11 @@ _MARGIN = 10.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended."""
+    """How a job ended; `edges` are the bytes that went by ``memory`` and by ``disk``."""
 
     status: JobStatus
     messages: tuple[str, ...]
+    edges: Mapping[str, int] = field(default_factory=dict)
 
 
 class Execution:
@@ -56,6 +57,8 @@ class Execution:
         self._reason: str | None = None
         self._result: Outcome | None = None
         self._is_overdue = False
+        #: Bytes of shared memory that the job holds, as last told.
+        self.memory = 0
 
     async def run(self, plan: Plan) -> Outcome:
         """Run the job to its end; nothing of it is alive afterwards."""
@@ -84,19 +87,25 @@ class Execution:
             watchdog.cancel()
             channel.close()
 
-    def cancel(self, reason: str) -> None:
-        """Ask the job to stop; once is enough."""
-        if self._reason is None:
-            self._reason = reason
-            if self._channel is not None:
-                self._channel.send_message("cancel", reason=reason)
+    def cancel(self, reason: str) -> bool:
+        """Ask the job to stop; whether this was the first time, as later reasons do not count."""
+        if self._reason is not None:
+            return False
+        self._reason = reason
+        if self._channel is not None:
+            self._channel.send_message("cancel", reason=reason)
+        return True
 
     async def _listen(self, channel: Channel) -> None:
         async for message in channel.messages():
             if message["kind"] == "operator":
                 await self._follow(_operator(message))
             elif message["kind"] == "result":
-                self._result = Outcome(JobStatus(message["status"]), tuple(message["messages"]))
+                self._result = Outcome(
+                    JobStatus(message["status"]), tuple(message["messages"]), message["edges"]
+                )
+            elif message["kind"] == "memory":
+                self.memory = message["nbytes"]
 
     def _give_up(self, job_id: str) -> None:
         self._is_overdue = True

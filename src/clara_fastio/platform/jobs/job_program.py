@@ -3,8 +3,9 @@
 
 It gets one connection to the server, on which both sides send JSON lines. The server's first is
 the ``plan``; later it may ``cancel``. This process tells of every operator whose status changes
-(``operator``), and at the end of the ``result``. The end of file from the server means that the
-server is gone: this process ends at once, and its operators' launchers then kill them.
+(``operator``), of the shared memory that the job holds (``memory``), and at the end of the
+``result``. The end of file from the server means that the server is gone: this process ends at
+once, and its operators' launchers then kill them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import contextlib
 import os
 import shutil
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,6 +28,7 @@ from clara_fastio.runner.channel import Channel
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Mapping
 
     from clara_fastio.runner import Event, RunResult
 
@@ -34,6 +37,9 @@ LONGEST_LINE = 64 << 20
 
 #: Characters of a text that goes into the messages of a job; of longer ones the end is kept.
 _LONGEST_TEXT = 8192
+
+#: Seconds between two looks at the shared memory.
+_MEASURE_EVERY = 1.0
 
 _STATUS = {
     OperatorState.PENDING: OperatorStatus.PENDING,
@@ -72,19 +78,20 @@ class JobProgram:
         plan = self._plan
         plan.logs.mkdir(parents=True, exist_ok=True)
         plan.scratch.mkdir(parents=True, exist_ok=True)
-        listening = None
+        helping: list[asyncio.Task[None]] = []
         try:
             pipeline = load_definition(plan.files).resolve(plan.arguments)
             self._log(f"job {plan.job_id} of pipeline {pipeline.name!r} starts")
             runner = Runner(pipeline, plan.settings(), self._observe)
-            listening = asyncio.create_task(self._listen(runner))
+            helping.append(asyncio.create_task(self._listen(runner)))
+            helping.append(asyncio.create_task(self._measure(runner)))
             self._report(await runner.run())
         except (FastIOError, OSError) as error:
             self._log(f"the job could not be run: {error}")
             self._send_result(JobStatus.FAULTED, [f"{type(error).__name__}: {error}"])
         finally:
-            if listening is not None:
-                listening.cancel()
+            for task in helping:
+                task.cancel()
             shutil.rmtree(plan.scratch, ignore_errors=True)
 
     async def _listen(self, runner: Runner) -> None:
@@ -120,11 +127,26 @@ class JobProgram:
         messages = [] if result.failure is None else describe(result.failure)
         if messages:
             self._log(messages[0])
-        self._send_result(_OUTCOMES[result.status], messages)
+        edges: Counter[str] = Counter()
+        for edge in result.edges:
+            edges[edge.medium] += edge.nbytes
+        self._send_result(_OUTCOMES[result.status], messages, edges)
 
-    def _send_result(self, status: JobStatus, messages: list[str]) -> None:
+    def _send_result(
+        self, status: JobStatus, messages: list[str], edges: Mapping[str, int] | None = None
+    ) -> None:
         texts = [self._plan.without_paths(text) for text in messages]
-        self._server.send_message("result", status=status, messages=texts)
+        self._server.send_message("result", status=status, messages=texts, edges=edges or {})
+
+    async def _measure(self, runner: Runner) -> None:
+        """Tell the server now and then how much shared memory the job holds."""
+        told = 0
+        while True:
+            await asyncio.sleep(_MEASURE_EVERY)
+            used = runner.memory_used()
+            if used != told:
+                self._server.send_message("memory", nbytes=used)
+                told = used
 
     def _log(self, text: str) -> None:
         """Write into the log that callers may read; it must not end the job if it cannot."""

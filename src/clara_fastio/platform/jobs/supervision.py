@@ -61,7 +61,10 @@ class Supervision:
                     sys.executable,
                     command,
                     supervisors_environment(os.environ),
-                    file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
+                    file_actions=[
+                        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                    ],
                     setsid=True,
                 )
             except OSError as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, func, insert, select, update
 
 from clara_fastio.errors import NotFoundError, PreconditionError
-from clara_fastio.platform.records import pairs, tables
+from clara_fastio.platform.records import pairs, payloads, tables
 from clara_fastio.platform.records.states import JobPriority, JobState, JobStatus, OperatorStatus
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def queue(
     Raises
     ------
     NotFoundError
-        There is no such job.
+        There is no such job, or its payload was deleted.
     PreconditionError
         It is stopped, or was started with other parameters.
     """
@@ -149,6 +149,7 @@ def queue(
                 f"the job {job_id!r} was started before, with other variables; create a new one"
             )
         return job, False
+    payloads.find(connection, job.payload_id)
     _set(connection, job_id, queued=now, parameters=json.dumps(dict(parameters)))
     if [each.name for each in job.operators] != list(operators):
         operator_rows = tables.job_operators

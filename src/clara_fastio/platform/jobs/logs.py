@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The logs of jobs, read in chunks of lines."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: Bytes of one chunk, about; no character of UTF-8 takes more on the wire than in the file but
+#: those that are not UTF-8, which become three bytes each.
+_CHUNK = 256 << 10
+#: Bytes after which a line is continued on the next one.
+_LONGEST_LINE = 64 << 10
+
+
+def read_lines(log: Path) -> Iterator[list[str]]:
+    """Read a log as it is now, without line ends; blocks.
+
+    Lines that are longer than a chunk may be are given in pieces. A log that is not there, or that
+    an operator has replaced by something else, has no lines.
+    """
+    try:
+        descriptor = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a path would be followed
+        status = os.fstat(descriptor)
+        left = status.st_size if stat.S_ISREG(status.st_mode) else 0
+        rest = b""
+        while left > 0 and (data := file.read(min(_CHUNK, left))):
+            left -= len(data)
+            *lines, rest = (rest + data).split(b"\n")
+            while len(rest) > _LONGEST_LINE:
+                lines.append(rest[:_LONGEST_LINE])
+                rest = rest[_LONGEST_LINE:]
+            if lines:
+                yield [line.decode(errors="replace").rstrip("\r") for line in lines]
+        if rest:
+            yield [rest.decode(errors="replace").rstrip("\r")]
