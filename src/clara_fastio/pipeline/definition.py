@@ -52,6 +52,11 @@ class Definition:
     warnings: tuple[Problem, ...]
     _files: Files = field(repr=False, compare=False)
 
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        """Names and contents of the files that were read, the main one first."""
+        return self._files.texts()
+
     def resolve(self, arguments: Mapping[str, str] | None = None) -> Pipeline:
         """Put arguments, defaults and imports in place, and check the result.
 

@@ -129,6 +129,15 @@ class Files:
             )
             return None
 
+    def texts(self) -> tuple[tuple[str, str], ...]:
+        """Give the names and texts of the files that were found, the main one first."""
+        texts = {
+            name: content.decode("utf-8-sig")
+            for name, content in self._contents.values()
+            if isinstance(content, bytes)
+        }
+        return tuple(sorted(texts.items(), key=lambda file: key(file[0]) != key(self.main)))
+
     def names_beside(self, path: str) -> list[str]:
         """List files that could have been meant by `path`."""
         if self._root is None:
