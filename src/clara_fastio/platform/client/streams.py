@@ -9,6 +9,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from clara_fastio.errors import PlatformError
+from clara_fastio.platform.client.local_files import told
 from clara_fastio.platform.client.models import PayloadFile
 from clara_fastio.platform.client.transfers import CHUNK
 from clara_fastio.platform.wire.identifiers import to_wire
@@ -38,7 +39,7 @@ async def send(
         file = io.BytesIO(content) if isinstance(content, bytes) else content
         is_first = True
         # A file without content needs a message as well: it bears the name.
-        while (data := await asyncio.to_thread(file.read, CHUNK)) or is_first:
+        while (data := await _read(file, name)) or is_first:
             yield transport.request("Payloads", "Upload", data=data, **fields)
             size += len(data)
             is_first = False
@@ -46,6 +47,11 @@ async def send(
 
     await transport.send("Payloads", "Upload", parts())
     return PayloadFile(name=name, size=size, mode=mode)
+
+
+async def _read(file: BinaryIO, name: str) -> bytes:
+    with told(f"what is to become {name!r} cannot be read"):
+        return await asyncio.to_thread(file.read, CHUNK)
 
 
 async def receive(transport: Transport, payload_id: str, name: str) -> AsyncGenerator[bytes, None]:

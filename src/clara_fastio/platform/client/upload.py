@@ -53,15 +53,15 @@ class Upload:
         async def move(file: PayloadFile) -> PayloadFile:
             with told(f"{str(paths[file.name])!r} cannot be read"):
                 content = await asyncio.to_thread(paths[file.name].open, "rb")
-                with content:
-                    sent = await send(
-                        self._transport,
-                        self._payload_id,
-                        file.name,
-                        content,
-                        file.mode,
-                        lambda nbytes: meter.count(file.name, nbytes),
-                    )
+            with content:
+                sent = await send(
+                    self._transport,
+                    self._payload_id,
+                    file.name,
+                    content,
+                    file.mode,
+                    lambda nbytes: meter.count(file.name, nbytes),
+                )
             meter.count(file.name, 0, ends=True)
             return sent
 
