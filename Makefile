@@ -95,7 +95,7 @@ build-bench: .venv/installed .venv/peers
 	touch $@
 
 .PHONY: demo
-demo: build  ## Run the brain example
+demo: .venv/installed  ## Run the brain example
 	examples/brain/run
 
 # Form.

@@ -24,11 +24,12 @@ void Entry::describe(ElementType type, const Shape& shape) {
                 "the dimensions of an allocation are all known; found " + shape.text());
   }
   const std::uint64_t needed = shape.nbytes(type);
-  const std::uint64_t capacity = read_record().location.capacity;
-  if (needed > capacity) {
+  // Memory comes in units, but whoever asked for ten bytes has ten.
+  const std::uint64_t limit = requested_ != 0 ? requested_ : read_record().location.capacity;
+  if (needed > limit) {
     throw Error(Errc::shape, shape.text() + " of " + std::string(element_type_name(type)) +
                                  " needs " + std::to_string(needed) +
-                                 " bytes; the allocation has " + std::to_string(capacity));
+                                 " bytes; the allocation has " + std::to_string(limit));
   }
   if (is_published()) {
     Message message;

@@ -91,6 +91,22 @@ void Context::State::forget(std::uint32_t index, Entry* object) {
   tables->lock(index).references[slot / 64].fetch_and(~(1ull << (slot % 64)));
 }
 
+void Context::State::keep_draft(std::uint32_t index, Draft draft) {
+  const std::lock_guard lock(mutex);
+  drafts.insert_or_assign(index, std::move(draft));
+}
+
+std::optional<Context::State::Draft> Context::State::take_draft(std::uint32_t index,
+                                                                std::uint64_t generation) {
+  const std::lock_guard lock(mutex);
+  const auto found = drafts.find(index);
+  if (found == drafts.end()) return std::nullopt;
+  Draft draft = std::move(found->second);
+  drafts.erase(found);
+  if (draft.generation != generation) return std::nullopt;
+  return draft;
+}
+
 void Context::State::let_go(const std::unordered_set<std::uint64_t>& segments) {
   const std::lock_guard lock(mutex);
   for (Entry* object : objects) object->let_go(segments);

@@ -38,6 +38,11 @@ Entry::Entry(std::shared_ptr<Context> context, std::uint32_t index, const Record
       element_type_(record.element_type),
       declared_(record.shape) {
   context_->state().refer(index_, this);
+  if (auto draft = context_->state().take_draft(index_, record.generation)) {
+    next_shape_ = draft->shape;
+    next_attributes_ = std::move(draft->attributes);
+    has_next_attributes_.store(next_attributes_.has_value());
+  }
 }
 
 Entry::Entry(std::shared_ptr<Context> context, std::uint32_t index, std::uint64_t generation,
@@ -49,6 +54,7 @@ Entry::Entry(std::shared_ptr<Context> context, std::uint32_t index, std::uint64_
       is_private_(true),
       kind_(EntryKind::allocation),
       order_(layout::Order::row_major),
+      requested_(nbytes),
       lock_(context_->state().tables->lock(index), context_->state().slot,
             context_->state().slot_generation),
       element_type_(ElementType::uint8),
@@ -63,6 +69,9 @@ Entry::~Entry() {
   Context::State& state = context_->state();
   const bool is_unused = is_private_.load();
   std::shared_ptr<Block> block;
+  if (next_shape_ || next_attributes_) {
+    state.keep_draft(index_, {generation_.load(), next_shape_, std::move(next_attributes_)});
+  }
   {
     // Until it is forgotten below, the watcher may reach this object through `let_go`.
     const std::lock_guard lock(lock_.mutex());
@@ -97,6 +106,11 @@ void Entry::require_generation() {
 std::string Entry::name() {
   context_->check_process();
   return is_published() ? context_->state().tables->read(index_).name : std::string{};
+}
+
+std::string Entry::label() {
+  const std::string text = name();
+  return text.empty() ? "the unpublished allocation" : "'" + text + "'";
 }
 
 Entry::Description Entry::description() {

@@ -66,6 +66,18 @@ std::string ask_name(int fd) {
   return std::string(message.text_view());
 }
 
+/// For people: who hosts that name.
+std::string hosting_process(const std::string& name) {
+  try {
+    const posix::UniqueFd fd(Host::find(name));
+    const auto pid = posix::peer_credentials(fd.get()).pid;
+    if (pid == getpid()) return "this process";
+    return "process " + std::to_string(pid) + " of this user";
+  } catch (const Error&) {
+    return "a process of this user";  // It ends just now, or does not answer.
+  }
+}
+
 /// The lock on a name; whoever has it owns what lies there. Nothing when a living host has it.
 std::optional<posix::UniqueFd> lock_name(int directory_fd, const std::string& file) {
   for (int tries = 0;; ++tries) {
@@ -123,9 +135,9 @@ Host::Host(const HostOptions& options) : name_(options.name), state_(std::make_u
     listeners.push_back(posix::listen_abstract(prefix() + digits(name_)));
   } catch (const Error& error) {
     if (error.code() != Errc::already_exists) throw;
-    throw Error(Errc::already_exists,
-                "a context named '" + name_ +
-                    "' is hosted by another process of this user; open it, or choose another name");
+    throw Error(Errc::already_exists, "a context named '" + name_ + "' is hosted by " +
+                                          hosting_process(name_) +
+                                          "; open it, or choose another name");
   }
   if (const std::string path = socket_directory(); !path.empty()) {
     state_->directory = posix::open_private_directory(path);

@@ -47,16 +47,16 @@ bool Mapping::try_map() {
   if (mode_ == AccessMode::dirty) return open_read();
   if (!is_locked_) {
     if (!is_locked_ && !attempt_.has_claim && is_writable() && !entry_->may_write()) {
-      throw Error(Errc::read_only, "'" + entry_->name() +
-                                       "' can be written by its producer only; map it for reading");
+      throw Error(Errc::read_only,
+                  entry_->label() + " can be written by its producer only; map it for reading");
     }
     is_locked_ = is_locked_ || entry_->lock().try_acquire(attempt_);
     if (!is_locked_) {
       if (entry_->lock().is_blocked_by_caller(attempt_)) {
         entry_->lock().give_up(attempt_);
         throw Error(Errc::lock_conflict,
-                    "this thread has '" + entry_->name() +
-                        "' mapped itself and would wait for ever; close that map first");
+                    "this thread has " + entry_->label() +
+                        " mapped itself and would wait for ever; close that map first");
       }
       return false;
     }
@@ -127,17 +127,17 @@ bool Mapping::wait(std::chrono::nanoseconds slice) {
 void Mapping::throw_blocked(bool waited) {
   const bool had_claim = attempt_.has_claim;
   entry_->lock().give_up(attempt_);
-  const std::string name = entry_->name();
+  const std::string name = entry_->label();
   if (waits_for_content_) {
-    throw Error(Errc::not_ready, "'" + name + "' was never written" +
+    throw Error(Errc::not_ready, name + " was never written" +
                                      (waited ? " within the time-out" : "; wait with a timeout"));
   }
   const std::string held =
       had_claim || entry_->lock().writer_word() == 0 ? "is being read" : "is being written";
   if (waited) {
-    throw Error(Errc::lock_timeout, "'" + name + "' " + held + ", and the time-out is over");
+    throw Error(Errc::lock_timeout, name + " " + held + ", and the time-out is over");
   }
-  throw Error(Errc::lock_conflict, "'" + name + "' " + held + "; wait for it with a timeout");
+  throw Error(Errc::lock_conflict, name + " " + held + "; wait for it with a timeout");
 }
 
 bool Mapping::open_read() {
@@ -152,15 +152,15 @@ bool Mapping::open_read() {
       }
       if ((record.flags & layout::kProducerDied) != 0) {
         throw Error(Errc::peer_died,
-                    "the producer of '" + entry_->name() + "' died before it wrote anything");
+                    "the producer of " + entry_->label() + " died before it wrote anything");
       }
       waits_for_content_ = true;
       return false;
     }
     if (mode_ == AccessMode::read && version % 2 != 0) {
       throw Error(Errc::lock_abandoned,
-                  "the content of '" + entry_->name() +
-                      "' is torn: its last writer died or gave up; write it anew with mode 'w'");
+                  "the content of " + entry_->label() +
+                      " is torn: its last writer died or gave up; write it anew with mode 'w'");
     }
     version_ = version;
     describe(false);
@@ -178,19 +178,18 @@ void Mapping::open_write() {
     const bool keeps = mode_ == AccessMode::update;
     auto before = entry_->readable();
     if (keeps && entry_->is_variable() && before && !entry_->is_producer()) {
-      throw Error(Errc::read_only,
-                  "'" + entry_->name() +
-                      "' was written by a process that is gone; only mode 'w' starts it anew");
+      throw Error(
+          Errc::read_only,
+          entry_->label() + " was written by a process that is gone; only mode 'w' starts it anew");
     }
     if (keeps && before && before->head->version.load() % 2 != 0) {
       throw Error(Errc::lock_abandoned,
-                  "the content of '" + entry_->name() +
-                      "' is torn: its last writer died or gave up; write it anew with mode 'w'");
+                  "the content of " + entry_->label() +
+                      " is torn: its last writer died or gave up; write it anew with mode 'w'");
     }
     if (entry_->is_sealed() && before && before->head->version.load() > 1 &&
         entry_->is_producer()) {
-      throw Error(Errc::read_only,
-                  "'" + entry_->name() + "' is sealed: its first write was its last");
+      throw Error(Errc::read_only, entry_->label() + " is sealed: its first write was its last");
     }
     block_ = before;
     version_ = before ? before->head->version.load() : 0;
@@ -203,7 +202,7 @@ void Mapping::open_write() {
     block_ = entry_->writable(nbytes_, static_cast<std::uint32_t>(attributes_nbytes), keeps);
     if (nbytes_ > block_->location.capacity) {
       throw Error(Errc::shape,
-                  "the description of '" + entry_->name() + "' does not fit its memory");
+                  "the description of " + entry_->label() + " does not fit its memory");
     }
     version_ = block_->head->version.load();
     start_writing();
@@ -228,12 +227,12 @@ void Mapping::describe(bool will_write) {
     shape_ = entry_->pending_shape(nullptr);
   }
   if (shape_.is_dynamic()) {
-    throw Error(Errc::not_allocated, "'" + entry_->name() + "' has the shape " + shape_.text() +
+    throw Error(Errc::not_allocated, entry_->label() + " has the shape " + shape_.text() +
                                          "; call update_shape() first");
   }
   nbytes_ = shape_.nbytes(element_type_);
   if (!will_write && nbytes_ > block_->location.capacity) {
-    throw Error(Errc::layout, "the content of '" + entry_->name() + "' is larger than its memory");
+    throw Error(Errc::layout, "the content of " + entry_->label() + " is larger than its memory");
   }
 }
 

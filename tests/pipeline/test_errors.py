@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from clara_fastio.errors import DefinitionError
+from clara_fastio.pipeline import load_definition
 from tests.pipeline.definitions import check_operator, check_refused, problems_of
 
 TOP = [
@@ -336,3 +338,10 @@ def test_missing_property_and_unknown_operator_come_with_what_is_expected():
         "(expected stream, array, string or a primitive such as float32)",
         "(found 'none', expected 'one')",
     )
+
+
+def test_a_warning_that_may_be_the_reason_is_shown_with_the_error():
+    with pytest.raises(DefinitionError) as caught:
+        load_definition({"a.yaml": "Api-Version: 0.4.0\nname: x\noperators: []\n"})
+    assert "no `api-version`" in str(caught.value)
+    assert "warning: a.yaml:1:1" in str(caught.value)

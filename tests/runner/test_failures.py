@@ -42,6 +42,37 @@ def test_end_of_the_process_is_named(workshop: Workshop, script: str, message: s
     assert result.operators[0].state is OperatorState.FAILED
 
 
+TYPED = """
+    api-version: 1.0.0
+    name: typed
+    operators:
+    - name: up
+      container: {image: a, command: <up>}
+      output: [{name: o, type: stream, element-type: x, path: /o}]
+    - name: middle
+      driver: true
+      container: {image: a, command: <middle>}
+      input: [{from: up, name: o, type: stream, element-type: x, path: /i}]
+    - name: down
+      after: [middle]
+      container: {image: a, command: <down>}
+    """
+
+
+@pytest.mark.parametrize("pause", [0, 0.6])
+def test_driver_that_never_starts_is_a_failure(workshop: Workshop, pause: float) -> None:
+    """Whether its inputs are complete by then or not: nothing after it may run."""
+    workshop.shell("up", f"sleep {0.6 - pause}")
+    workshop.shell("middle", f"sleep {pause}")
+    workshop.shell("down", "true")
+    result = workshop.run(TYPED)
+    assert result.status is RunStatus.FAILED
+    assert result.failure is not None
+    assert result.failure.operator == "middle"
+    assert "has never started its driver" in result.failure.message
+    assert result.operators[-1].state is OperatorState.SKIPPED
+
+
 def test_program_that_is_not_there_is_named(workshop: Workshop) -> None:
     result = workshop.run(ONE.replace("<only>", "[no-such-program, x]"))
     assert result.failure is not None

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.conftest import RunProgram
     from tests.helpers.workshop import Workshop
 
+FOREIGN = ("operators/thesis.txt", "logs/notes.txt", "job.json", "operators", "logs")
+
 PAIR = """
     api-version: 0.4.0
     name: pair
@@ -194,3 +196,13 @@ def test_modes_of_results_are_those_the_operator_gave(pair: Workshop) -> None:
     pair.run(PAIR)
     assert stat.S_IMODE((pair.output / "operators" / "right" / "y").stat().st_mode) == 0o640
     assert os.access(pair.output / "logs" / "left.log", os.R_OK)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_is_no_result_is_never_replaced(pair: Workshop, name: str) -> None:
+    file = pair.output / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("{}")
+    with pytest.raises(AlreadyExistsError, match=r"is no result of a run"):
+        pair.run(PAIR, overwrite=True)
+    assert file.read_text() == "{}"

@@ -12,6 +12,14 @@ import clara_fastio as fastio
 from tests.helpers import leaks
 
 
+def test_an_allocation_has_what_was_asked_for_and_no_more(context):
+    """Item 80: its memory comes in larger units, which nobody may lean on."""
+    block = context.create(10)
+    with pytest.raises(fastio.ShapeError, match="needs 12 bytes; the allocation has 10"):
+        block.set_type_and_dimensions("float32", (3,))
+    block.set_type_and_dimensions("float32", (2,))
+
+
 def test_allocation_has_what_was_asked_for(context):
     """Item 58: `create` returns an allocation of at least the asked size."""
     block = context.create(1 << 20)
@@ -284,7 +292,7 @@ def test_given_up_reference_refuses_everything(context, end, use):
     block = context.create(8)
     block.publish("x")
     getattr(block, end)()
-    with pytest.raises(fastio.ClosedError, match=r"'x'.*was released here"):
+    with pytest.raises(fastio.ClosedError, match=r"'x'.*was released or freed here"):
         use(block)
     assert "'x'" in repr(block)
 

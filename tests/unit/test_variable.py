@@ -317,3 +317,29 @@ def test_freed_variable_is_found_by_nobody(context, peer):
     peer.do("mapping.close(); del mapping, variable")
     again = context.variable("x", shape=(2,))
     assert again.version == 0
+
+
+def test_what_was_decided_stays_when_its_object_goes(context):
+    """Each look-up makes an object; what the producer has set belongs to the variable."""
+    context.variable("x", shape=(None, 3), dtype="u8")
+    context["x"].update_shape((2, 3))
+    context["x"].attrs["spacing"] = 0.5
+    context["x"].allocate()
+    with context["x"].map("w") as array:
+        assert array.shape == (2, 3)
+    assert dict(context["x"].attrs) == {"spacing": 0.5}
+
+
+def test_what_was_decided_goes_with_the_variable(context):
+    context.variable("x", shape=(None,), dtype="u8").update_shape((7,))
+    context["x"].free()
+    again = context.variable("x", shape=(None,), dtype="u8")
+    assert again.shape == (None,)
+
+
+def test_a_closed_context_does_not_keep_a_variable_from_being_shown(context_name):
+    with fastio.create_context(context_name) as context:
+        variable = context.variable("x", shape=(3,))
+        block = context.create(8)
+    assert "was closed" in repr(variable)
+    assert "was closed" in repr(block)

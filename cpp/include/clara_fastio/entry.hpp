@@ -66,6 +66,8 @@ class CLARA_FASTIO_EXPORT Entry : public std::enable_shared_from_this<Entry> {
   layout::Order order() const noexcept { return order_; }
   bool is_sealed() const noexcept { return is_sealed_; }
   std::string name();
+  /// For messages: the name in quotes, or what it is while it has none.
+  std::string label();
   ElementType element_type();
   /// As declared; of an allocation, as described.
   Shape declared_shape();
@@ -150,6 +152,7 @@ class CLARA_FASTIO_EXPORT Entry : public std::enable_shared_from_this<Entry> {
   layout::Order order_;
   bool is_sealed_ = false;
   std::uint64_t role_hash_ = 0;
+  std::uint64_t requested_ = 0;  ///< bytes that this object was created with, 0 when it was found
   EntryLock lock_;
 
   std::mutex slow_mutex_;  ///< one thread at a time asks the host and maps memory

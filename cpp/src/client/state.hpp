@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -60,6 +61,13 @@ struct Context::State {
   std::unordered_map<std::uint32_t, std::uint32_t> referenced;
 
   std::unordered_set<Entry*> objects;
+  /// What a producer has decided on for its next write, while it has no object of the entry.
+  struct Draft {
+    std::uint64_t generation;
+    std::optional<Shape> shape;
+    std::optional<std::string> attributes;
+  };
+  std::unordered_map<std::uint32_t, Draft> drafts;
   bool has_left = false;  ///< the slot may be somebody else's by now: no bit may be set any more
 
   /// Sets the process's reference bit with the first reference to an entry.
@@ -67,6 +75,9 @@ struct Context::State {
   void refer(std::uint32_t index, Entry* object = nullptr);
   /// Clears it with the last one.
   void forget(std::uint32_t index, Entry* object = nullptr);
+  void keep_draft(std::uint32_t index, Draft draft);
+  /// The draft of that entry, if it is one of this generation.
+  std::optional<Draft> take_draft(std::uint32_t index, std::uint64_t generation);
   /// The segments are gone: no entry keeps a cached block of them.
   void let_go(const std::unordered_set<std::uint64_t>& segments);
   /// Unmaps everything that no array and no open mapping needs.

@@ -14,7 +14,7 @@ from clara_fastio._core.mapping cimport (
 )
 
 from clara_fastio._core import arguments
-from clara_fastio.errors import ClosedError
+from clara_fastio.errors import ClosedError, FastIOError
 
 cdef object _ZERO = 0
 
@@ -224,12 +224,15 @@ cdef class Allocation:
         kind = type(self).__name__
         if not self._entry:
             return f"<{kind}, released>"
-        name = repr(self.name) if self.is_published else "unpublished"
-        return f"<{kind} {name}, {self.element_type} {self.shape}>"
+        try:
+            name = repr(self.name) if self.is_published else "unpublished"
+            return f"<{kind} {name}, {self.element_type} {self.shape}>"
+        except FastIOError as error:  # A debugger or a log must not fail on it.
+            return f"<{kind}, {error}>"
 
     cdef shared_ptr[CEntry] _held(self) except *:
         if not self._entry:
-            raise ClosedError(f"{self._label or 'the allocation'} was released here")
+            raise ClosedError(f"{self._label or 'the allocation'} was released or freed here")
         return self._entry
 
     cdef CShape _shape(self) except *:

@@ -78,13 +78,11 @@ class Attributes(MutableMapping[str, Any]):
         for name in values:
             if not isinstance(name, str):
                 raise TypeError(f"the name of an attribute is a str, not {name!r}")
-        text = json.dumps(
-            dict(values),
-            ensure_ascii=False,
-            allow_nan=False,
-            separators=(",", ":"),
-            default=_plain,
-        )
+        parts = [
+            f"{json.dumps(name, ensure_ascii=False)}:{_as_json(name, value)}"
+            for name, value in values.items()
+        ]
+        text = "{" + ",".join(parts) + "}"
         self._variable._write_attributes(text)  # noqa: SLF001 - the variable's half of this class
 
     def _read(self) -> dict[str, Any]:
@@ -100,8 +98,20 @@ class Attributes(MutableMapping[str, Any]):
         return values
 
 
+def _as_json(name: str, value: object) -> str:
+    import json
+
+    try:
+        return json.dumps(
+            value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
+        )
+    except (TypeError, ValueError, RecursionError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"the attribute {name!r} has no form in JSON: {error}") from error
+
+
 def _plain(value: object) -> Any:
     """Make numpy's values plain ones."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
-    raise TypeError(f"JSON has no form for {type(value).__name__}; attributes are JSON")
+    raise TypeError(f"there is none for {type(value).__name__}")

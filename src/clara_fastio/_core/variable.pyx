@@ -23,6 +23,7 @@ from clara_fastio._core.attributes import Attributes
 from clara_fastio.errors import (
     AlreadyExistsError,
     ElementTypeError,
+    FastIOError,
     NotReadyError,
     ShapeError,
 )
@@ -174,7 +175,10 @@ cdef class Variable(Allocation):
     def __repr__(self):
         if self._label is not None or not self._entry:
             return Allocation.__repr__(self)
-        return f"<Variable {self.name!r}, {self.element_type} {self.shape}>"
+        try:
+            return f"<Variable {self.name!r}, {self.element_type} {self.shape}>"
+        except FastIOError as error:
+            return f"<Variable, {error}>"
 
     cdef object _default_mode(self):
         return "w" if self._held().get().may_write() else "r"

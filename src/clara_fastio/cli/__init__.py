@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+from typing import NoReturn
 
 
 def main() -> None:
@@ -23,7 +25,6 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(1)
-    from clara_fastio.cli.exit_codes import exit_code_of
     from clara_fastio.errors import FastIOError
 
     try:
@@ -33,5 +34,26 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
     except (FastIOError, OSError) as error:
-        print(f"clara: {error}", file=sys.stderr)
-        sys.exit(exit_code_of(error))
+        _fail(error)
+    except ExceptionGroup as group:
+        # A command that does several things at once failed in one of them.
+        expected, _ = group.split((FastIOError, OSError))
+        if expected is None:
+            raise
+        _fail(_first(expected))
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    found: Exception = group
+    while isinstance(found, ExceptionGroup):
+        found = found.exceptions[0]
+    return found
+
+
+def _fail(error: Exception) -> NoReturn:
+    from clara_fastio.cli.exit_codes import exit_code_of
+
+    print(f"clara: {error}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        sys.stdout.close()  # What it still holds cannot be written, perhaps.
+    sys.exit(exit_code_of(error))

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Look at contexts of shared memory, or host one.", no_args_is_help=True)
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the context.")]
+
+def _check_name(name: str) -> str:
+    if not name:
+        raise typer.BadParameter("the name of a context has at least one character")
+    return name
+
+
+NameArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="Name of the context.", callback=_check_name),
+]
 
 _ENTRY = ("name", "kind", "dtype", "shape", "nbytes", "version", "state", "producer")
 _ENTRY_COLUMNS = ("NAME", "KIND", "TYPE", "SHAPE", ">SIZE", ">VERSION", "STATE", "PRODUCER")

@@ -151,6 +151,9 @@ class Problems:
         lines = "\n".join(f"  {problem}" for problem in errors[:_LISTED])
         if len(errors) > _LISTED:
             lines += f"\n  and {len(errors) - _LISTED} more"
+        # An oddity, such as a misspelt property, is often the reason for an error.
+        for warning in self.warnings[:_LISTED]:
+            lines += f"\n  warning: {warning}"
         raise DefinitionError(
             f"the pipeline definition has {count}:\n{lines}",
             file=first.file,

@@ -12,7 +12,8 @@ import stat
 from pathlib import Path
 
 #: What a job leaves in its output folder; the record comes last and says that all is there.
-RESULTS = ("operators", "logs", "job.json")
+RECORD = "job.json"
+RESULTS = ("operators", "logs", RECORD)
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -42,7 +43,7 @@ def deliver(work: Path, output: Path, staging: Path) -> None:
         for name in RESULTS:
             _fetch(work / name, new / name)
         with contextlib.suppress(FileNotFoundError):
-            (output / RESULTS[-1]).rename(old / RESULTS[-1])
+            (output / RECORD).rename(old / RECORD)
         _install_operators(new / "operators", output / "operators", old)
         for name in RESULTS[1:]:
             _install(new / name, output / name)

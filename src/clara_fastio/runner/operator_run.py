@@ -251,6 +251,12 @@ class OperatorRun:
         elif self._has_driver:
             text = f"{ended.describe()} before its driver reported completion"
             self._fail(self.state.value, "PeerDiedError", text, output=self._last_lines)
+        elif ended.code == 0 and not ended.error and self.starts_at_once:
+            text = (
+                "the process exited with code 0 and has never started its driver, on which the job "
+                "waited; call its start(), or declare the operator with 'driver: false'"
+            )
+            self._fail(self.state.value, "OperatorError", text, output=self._last_lines)
         elif ended.code == 0 and not ended.error:
             self._complete()
         else:

@@ -174,7 +174,8 @@ class Runner:
             self._observe(
                 Note(
                     f"declared paths such as /input are not shown to operators ({refusal}); they "
-                    "find their folders in NVIDIA_CLARA_INPUTPATHS and NVIDIA_CLARA_OUTPUTPATHS"
+                    "find their folders in NVIDIA_CLARA_INPUTPATHS and NVIDIA_CLARA_OUTPUTPATHS, "
+                    "and nothing keeps them from writing into their inputs"
                 )
             )
         return not refusal

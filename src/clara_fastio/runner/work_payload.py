@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clara_fastio.errors import (
@@ -14,13 +16,11 @@ from clara_fastio.errors import (
     PipelineError,
     SystemCallError,
 )
-from clara_fastio.runner.delivery import RESULTS, deliver
+from clara_fastio.runner.delivery import RECORD, RESULTS, deliver
 from clara_fastio.runner.payload import Payload
 from clara_fastio.runner.workspace import Workspace
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from clara_fastio.runner.settings import Settings
 
 
@@ -119,3 +119,36 @@ class WorkPayload(Payload):
                 f"the output {str(output)!r} already holds {', '.join(taken)} of an earlier run; "
                 "choose another one, or say that it may be replaced (--overwrite)"
             )
+        if foreign := _first_foreign(output):
+            raise AlreadyExistsError(
+                f"{str(foreign)!r} is no result of a run, so nothing in the output is replaced; "
+                "remove it yourself, or choose another output"
+            )
+
+
+def _first_foreign(output: Path) -> Path | None:
+    """Find something that was never a result; a run that was killed leaves results, too."""
+    if (output / RECORD).exists() and not _is_record(output / RECORD):
+        return output / RECORD
+    for name, is_ours in (("operators", Path.is_dir), ("logs", _is_log)):
+        if not (output / name).exists():
+            continue
+        if not (output / name).is_dir():
+            return output / name
+        for path in sorted((output / name).iterdir()):
+            if not is_ours(path):
+                return path
+    return None
+
+
+def _is_log(path: Path) -> bool:
+    return path.suffix == ".log"
+
+
+def _is_record(path: Path) -> bool:
+    """Whether a file is what the end of a job writes."""
+    try:
+        record = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and {"job_id", "operators", "edges"} <= record.keys()
