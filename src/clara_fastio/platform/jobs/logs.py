@@ -28,9 +28,12 @@ def read_lines(log: Path) -> Iterator[list[str]]:
         descriptor = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        return
     with open(descriptor, "rb") as file:  # noqa: PTH123 - a path would be followed
-        status = os.fstat(descriptor)
-        left = status.st_size if stat.S_ISREG(status.st_mode) else 0
+        left = status.st_size
         rest = b""
         while left > 0 and (data := file.read(min(_CHUNK, left))):
             left -= len(data)

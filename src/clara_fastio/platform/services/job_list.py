@@ -27,6 +27,9 @@ Kind = TypeVar("Kind", JobState, JobStatus)
 #: Jobs that are read and serialised at once, in a thread.
 _PORTION = 1000
 _FIRST_PORTION = 50
+_NS = 1_000_000_000
+#: The last second whose nanoseconds fit into the 64 bits of the records.
+_LATEST = (1 << 63) // _NS - 1
 _GOOD = jobs_pb2.JobsListResponse(header=common_pb2.ResponseHeader()).SerializeToString()
 
 _Details = jobs_pb2.JobsListResponse.JobDetails
@@ -45,8 +48,8 @@ def filter_of(request: jobs_pb2.JobsListRequest) -> JobFilter:
         return _RUNNING
     given = request.filter
     return JobFilter(
-        completed_before=timestamps.from_wire(given.completed_before),
-        created_after=timestamps.from_wire(given.created_after),
+        completed_before=_moment(given.completed_before),
+        created_after=_moment(given.created_after),
         states=frozenset(_known(JobState, given.has_state)),
         statuses=frozenset(_known(JobStatus, given.has_status)),
         pipeline_ids=frozenset(parse_ids(given.pipeline_id, "pipeline")),
@@ -78,6 +81,13 @@ async def listing(database: Database, wanted: JobFilter) -> AsyncGenerator[bytes
         most = _PORTION
 
 
+def _moment(timestamp: common_pb2.Timestamp) -> int | None:
+    """Read a time as nanoseconds, as near as the records can have it; none where it is unset."""
+    if timestamp.value <= 0:
+        return None
+    return min(max(timestamp.value - timestamps.EPOCH, 0), _LATEST) * _NS
+
+
 def _known(kind: type[Kind], numbers: Iterable[int]) -> Iterator[Kind]:
     for number in numbers:
         try:
@@ -106,9 +116,6 @@ def _answer(row: ListedJob, metadata: Mapping[str, str] | None) -> bytes:
     if row.stopped is not None:
         details.timestamp_stopped, details.stopped.value = _time(row.stopped // _NS)
     return jobs_pb2.JobsListResponse(job_details=details).SerializeToString()
-
-
-_NS = 1_000_000_000
 
 
 @lru_cache(maxsize=4096)
