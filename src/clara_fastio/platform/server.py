@@ -13,11 +13,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from clara_fastio.errors import InvalidRequestError, UnavailableError
-from clara_fastio.platform.access import Access, is_loopback
 from clara_fastio.platform.devices import Devices
 from clara_fastio.platform.jobs.manager import JobManager
 from clara_fastio.platform.jobs.settings import JobSettings
+from clara_fastio.platform.listening import access_of, bind
+from clara_fastio.platform.metrics import Metrics, Snapshot
 from clara_fastio.platform.payloads.store import PayloadStore
 from clara_fastio.platform.payloads.usage import StorageLimits
 from clara_fastio.platform.records import payloads
@@ -33,8 +33,11 @@ from clara_fastio.platform.wire.methods import SERVICE_NAMES
 from clara_fastio.runner import Images, load_images
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from clara_fastio.platform.access import Access
+    from clara_fastio.platform.records.jobs import JobRecord
     from clara_fastio.platform.settings import ServerSettings
     from clara_fastio.platform.wire.codes import Code
     from clara_fastio.platform.wire.methods import Method
@@ -58,6 +61,7 @@ class Server:
         self._settings = settings
         self._stack = contextlib.AsyncExitStack()
         self._health = HealthServicer()
+        self._metrics = Metrics()
         self._server: grpc.aio.Server | None = None
         #: Where it listens, once it does.
         self.address = ""
@@ -74,7 +78,7 @@ class Server:
         UnavailableError
             The address is taken, or the database cannot be reached.
         """
-        access = _access(self._settings)
+        access = access_of(self._settings)
         async with contextlib.AsyncExitStack() as stack:
             root = Root(self._settings.root)
             stack.callback(root.close)
@@ -88,7 +92,7 @@ class Server:
             payloads_service = PayloadsService(database, store)
             stack.callback(payloads_service.close)
             job_settings = _job_settings(self._settings, root.path)
-            manager = JobManager(database, store, job_settings)
+            manager = JobManager(database, store, job_settings, self._observe_job)
             stack.push_async_callback(manager.close)
             await manager.open()
             services = {
@@ -98,8 +102,9 @@ class Server:
                 "Payloads": payloads_service,
                 "Pipelines": PipelinesService(database),
             }
+            self._show_metrics(stack, manager, store)
             self._server = self._make_server(access, services)
-            self.address = self._bind(self._server)
+            self.address = bind(self._server, self._settings)
             await self._server.start()
             stack.push_async_callback(self._server.stop, 0)
             self._stack = stack.pop_all()
@@ -133,38 +138,29 @@ class Server:
         reflection.enable_server_reflection(names, server)
         return server
 
-    def _bind(self, server: grpc.aio.Server) -> str:
-        host = self._settings.host
-        target = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        try:
-            credentials = _credentials(self._settings)
-            where = f"{target}:{self._settings.port}"
-            if credentials is None:
-                port = server.add_insecure_port(where)
-            else:
-                port = server.add_secure_port(where, credentials)
-        except RuntimeError as error:
-            raise UnavailableError(
-                f"nothing can listen on {target}:{self._settings.port}; "
-                "is the port taken, or the address not of this machine?"
-            ) from error
-        return f"{target}:{port}"
+    def _show_metrics(
+        self, stack: contextlib.AsyncExitStack, manager: JobManager, store: PayloadStore
+    ) -> None:
+        if self._settings.metrics_port is None:
+            return
+
+        def look() -> Snapshot:
+            now = manager.activity()
+            return Snapshot(now.running, now.queued, now.operators, now.memory, store.usage.total)
+
+        self._metrics.watch(look)
+        port, close = self._metrics.serve(self._settings.host, self._settings.metrics_port)
+        stack.callback(close)
+        _LOG.info("metrics on %s:%d", self._settings.host, port)
 
     def _observe(self, method: Method, code: Code, seconds: float) -> None:
         _LOG.debug("%s answered %s in %.6f s", method.path, code.name, seconds)
+        self._metrics.observe_call(method, code, seconds)
 
-
-def _access(settings: ServerSettings) -> Access:
-    """Read who may call; a server that others reach has to know."""
-    access = Access.open() if settings.tokens is None else Access.from_file(settings.tokens)
-    has_tls = settings.certificate is not None
-    is_guarded = has_tls and (access.roles or settings.client_certificates is not None)
-    if not (is_guarded or settings.insecure or is_loopback(settings.host)):
-        raise InvalidRequestError(
-            f"the address {settings.host!r} is reached from other machines: give a certificate, "
-            "its key and tokens (or clients' certificates), or say that it may be insecure"
-        )
-    return access
+    def _observe_job(self, job: JobRecord, edges: Mapping[str, int]) -> None:
+        started, stopped = job.started or 0, job.stopped or 0
+        _LOG.info("job %s stopped: %s", job.id, job.status.name)
+        self._metrics.observe_job(job.status.name, (stopped - started) / 1e9, edges)
 
 
 def _job_settings(settings: ServerSettings, root: Path) -> JobSettings:
@@ -176,17 +172,6 @@ def _job_settings(settings: ServerSettings, root: Path) -> JobSettings:
         timeout_default=settings.timeout_default,
         timeout_maximum=settings.timeout_maximum,
         grace=settings.grace,
-    )
-
-
-def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
-    if settings.certificate is None or settings.key is None:
-        return None
-    authority = settings.client_certificates
-    return grpc.ssl_server_credentials(
-        [(settings.key.read_bytes(), settings.certificate.read_bytes())],
-        root_certificates=None if authority is None else authority.read_bytes(),
-        require_client_auth=authority is not None,
     )
 
 
