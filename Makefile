@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ROUNDS ?= 3000
+SERVER_KILLS ?= 300
 BENCH ?= bench
 
 MAKEFLAGS += --no-builtin-rules
@@ -62,6 +63,10 @@ torch: .venv/ready  ## Install torch (200 MB), with which the DLPack tests then 
 .PHONY: kill
 kill: build  ## Kill processes at every point, ROUNDS times
 	python -m pytest tests/kill --rounds=$(ROUNDS) --timeout=0 --capture=no
+
+.PHONY: kill-server
+kill-server: build  ## Kill the platform server under load, SERVER_KILLS times
+	python -m pytest tests/platform/kill --server-kills=$(SERVER_KILLS)
 
 .PHONY: sanitize
 sanitize: .venv/ready  ## C++ tests under address and undefined, then under thread sanitizer
