@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select
 
-from clara_fastio.platform.records import pairs
+from clara_fastio.platform.records import pairs, tables
 from clara_fastio.platform.records.tables import jobs
 
 if TYPE_CHECKING:
@@ -107,4 +107,20 @@ def portion(
         .limit(most)
     ).all()
     listed = [ListedJob._make(row) for row in rows]
-    return listed, pairs.find_many(connection, pairs.JOB, [row.id for row in listed])
+    if not listed:
+        return [], {}
+    # Not by their ids, of which there are many: a join is several times as fast.
+    columns = tables.pairs.c
+    found = connection.execute(
+        select(columns.owner_id, columns.key, columns.value)
+        .join(jobs, jobs.c.id == columns.owner_id)
+        .where(
+            columns.kind == pairs.JOB,
+            jobs.c.sequence.between(listed[0].sequence, listed[-1].sequence),
+            *wanted.conditions(),
+        )
+    )
+    metadata: dict[str, dict[str, str]] = {}
+    for owner_id, key, value in found:
+        metadata.setdefault(owner_id, {})[key] = value
+    return listed, metadata

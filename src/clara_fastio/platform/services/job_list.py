@@ -12,7 +12,7 @@ from clara_fastio.platform.records import job_listing
 from clara_fastio.platform.records.job_listing import JobFilter
 from clara_fastio.platform.records.states import JobState, JobStatus
 from clara_fastio.platform.wire import timestamps
-from clara_fastio.platform.wire.identifiers import parse_ids
+from clara_fastio.platform.wire.identifiers import parse_ids, to_wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
@@ -30,9 +30,13 @@ _FIRST_PORTION = 50
 _NS = 1_000_000_000
 #: The last second whose nanoseconds fit into the 64 bits of the records.
 _LATEST = (1 << 63) // _NS - 1
+#: Parts of answers that several jobs may share, kept by kind.
+_SHARED = 4096
 _GOOD = jobs_pb2.JobsListResponse(header=common_pb2.ResponseHeader()).SerializeToString()
 
 _Details = jobs_pb2.JobsListResponse.JobDetails
+#: Field 2 of the answer, which has a length.
+_DETAILS_TAG = b"\x12"
 _RUNNING = JobFilter(states=frozenset({JobState.RUNNING}))
 
 
@@ -100,25 +104,66 @@ def _known(kind: type[Kind], numbers: Iterable[int]) -> Iterator[Kind]:
 
 
 def _answer(row: ListedJob, metadata: Mapping[str, str] | None) -> bytes:
-    details = _Details(
-        job_name=row.name,
-        state=jobs_pb2.JobState.ValueType(row.state),
-        status=jobs_pb2.JobStatus.ValueType(row.status),
-        priority=jobs_pb2.JobPriority.ValueType(row.priority),
-        metadata=metadata,
+    """Serialise an answer in parts: fields of a message may be joined, and most jobs share some."""
+    own = _Details(job_name=row.name, metadata=metadata)
+    own.job_id.value = row.id
+    own.payload_id.value = row.payload_id
+    details = (
+        own.SerializeToString()
+        + _pipeline(row.pipeline_id)
+        + _state(row.state, row.status, row.priority)
+        + _created(row.created // _NS)
     )
-    details.job_id.value = row.id
-    details.payload_id.value = row.payload_id
-    details.pipeline_id.value = row.pipeline_id
-    details.timestamp_created, details.created.value = _time(row.created // _NS)
     if row.started is not None:
-        details.timestamp_started, details.started.value = _time(row.started // _NS)
+        details += _started(row.started // _NS)
     if row.stopped is not None:
-        details.timestamp_stopped, details.stopped.value = _time(row.stopped // _NS)
-    return jobs_pb2.JobsListResponse(job_details=details).SerializeToString()
+        details += _stopped(row.stopped // _NS)
+    return _DETAILS_TAG + _varint(len(details)) + details
 
 
-@lru_cache(maxsize=4096)
-def _time(unix_seconds: int) -> tuple[str, int]:
-    """Write a time in both forms; jobs of one moment share theirs."""
-    return timestamps.as_text(unix_seconds * _NS), unix_seconds + timestamps.EPOCH
+@lru_cache(maxsize=_SHARED)
+def _pipeline(pipeline_id: str) -> bytes:
+    return _Details(pipeline_id=to_wire(pipeline_id)).SerializeToString()
+
+
+@lru_cache(maxsize=_SHARED)
+def _state(state: int, status: int, priority: int) -> bytes:
+    return _Details(
+        state=jobs_pb2.JobState.ValueType(state),
+        status=jobs_pb2.JobStatus.ValueType(status),
+        priority=jobs_pb2.JobPriority.ValueType(priority),
+    ).SerializeToString()
+
+
+@lru_cache(maxsize=_SHARED)
+def _created(unix_seconds: int) -> bytes:
+    moment = unix_seconds * _NS
+    return _Details(
+        timestamp_created=timestamps.as_text(moment), created=timestamps.to_wire(moment)
+    ).SerializeToString()
+
+
+@lru_cache(maxsize=_SHARED)
+def _started(unix_seconds: int) -> bytes:
+    moment = unix_seconds * _NS
+    return _Details(
+        timestamp_started=timestamps.as_text(moment), started=timestamps.to_wire(moment)
+    ).SerializeToString()
+
+
+@lru_cache(maxsize=_SHARED)
+def _stopped(unix_seconds: int) -> bytes:
+    moment = unix_seconds * _NS
+    return _Details(
+        timestamp_stopped=timestamps.as_text(moment), stopped=timestamps.to_wire(moment)
+    ).SerializeToString()
+
+
+def _varint(number: int) -> bytes:
+    """Write a length as protobuf does: seven bits per byte, the lowest first."""
+    found = bytearray()
+    while number > 0x7F:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    found.append(number)
+    return bytes(found)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, ClassVar
 
 from clara_fastio.errors import InvalidRequestError, NotFoundError
@@ -96,11 +95,9 @@ class JobsService:
         job_id = parse_id(request.job_id, "job")
         return self._statuses.get(job_id) or await self._statuses.make(job_id)
 
-    async def list(self, request: jobs_pb2.JobsListRequest, _: Call) -> AsyncIterator[bytes]:
+    def list(self, request: jobs_pb2.JobsListRequest, _: Call) -> AsyncIterator[bytes]:
         """Give the jobs that fit a filter, the oldest first; without one those that run."""
-        async with contextlib.aclosing(listing(self._database, filter_of(request))) as answers:
-            async for answer in answers:
-                yield answer
+        return listing(self._database, filter_of(request))
 
     async def cancel(
         self, request: jobs_pb2.JobsCancelRequest, _: Call
