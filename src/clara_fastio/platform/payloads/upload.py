@@ -108,13 +108,16 @@ class Upload:
     def commit(self) -> None:
         """Put the files in place, each at once; those of the same names are replaced.
 
+        Does nothing after :meth:`abort`: whoever asked for it has gone.
+
         Raises
         ------
         AlreadyExistsError
             A folder has come into the way since the names were checked.
         """
         with self._lock, storage_faults():
-            self._require_open()
+            if self.is_closed:
+                return
             for parts in self._files:
                 self._require_free(parts)
             for parts, draft in self._files.items():

@@ -10,6 +10,7 @@ with the header that it has.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -103,7 +104,8 @@ class Dispatcher:
             code = Code.OK
             try:
                 call = self._admit(method, context, role)
-                return with_header(await behave(request, call))
+                given = _whole(request, context) if method.takes_stream else request
+                return with_header(await behave(given, call))
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
                 code = code_of(error)
                 answer: Message = _failure(method, error, context)
@@ -156,6 +158,20 @@ def with_header(answer: Message | bytes) -> Message | bytes:
     if not isinstance(answer, bytes):
         answer.header.SetInParent()  # type: ignore[attr-defined]
     return answer
+
+
+async def _whole(
+    requests: AsyncIterator[Message], context: grpc.aio.ServicerContext[Any, Any]
+) -> AsyncIterator[Message]:
+    """Give what a client sends; ends only when the client has said that this is all."""
+    async for request in requests:
+        yield request
+    # A stream that breaks off also looks like one that has ended, for a moment, and nothing may be
+    # kept of it. To the one nothing can be sent any more, to the other the beginning of an answer.
+    try:
+        await context.send_initial_metadata(())
+    except Exception as error:
+        raise asyncio.CancelledError("the client has gone") from error
 
 
 def _serialise(answer: Message | bytes) -> bytes:
