@@ -139,3 +139,20 @@ def test_the_supervisor_has_one_thread(bench: Bench) -> None:
 
     bench.run(bench.plan(shell("true")), look)
     assert len(found) == 1
+
+
+def test_signals_that_are_meant_for_the_server_end_no_job(bench: Bench) -> None:
+    def strike() -> None:
+        wait_for_operator(bench)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            kill(bench.supervision.pid, number)
+            kill(children(bench.supervision.pid)[0], number)
+        (bench.folder / "payload" / "go").touch()
+
+    async def meanwhile(_: Execution) -> None:
+        await asyncio.to_thread(strike)
+
+    script = f"echo ready; while [ ! -e {bench.folder / 'payload' / 'go'} ]; do sleep 0.01; done"
+    outcome = bench.run(bench.plan(shell(f"{script}; kill -TERM $$")), meanwhile)
+    assert outcome.status is JobStatus.FAULTED
+    assert "killed by SIGTERM" in outcome.messages[0]

@@ -207,7 +207,6 @@ class Engine:
             )
         )
         self._note(active, stopped)
-        _LOG.info("job %s stopped: %s", record.id, outcome.status.name)
         self._stopped(stopped, outcome.edges)
 
     async def _follow(self, active: Active, operator: OperatorRecord) -> None:

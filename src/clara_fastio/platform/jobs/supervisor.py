@@ -40,6 +40,9 @@ NOT_STARTED = -1001
 RESTORED = "CLARA_SUPERVISOR_RESTORES"
 
 _PR_SET_NAME = 15
+#: Whoever stops the server's whole group of processes means the server, which then stops its jobs.
+#: They are handled and not ignored, because programs would inherit that they are ignored.
+_FOR_THE_SERVER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: Seconds that what a killed runner has left behind gets to end by itself.
 _SWEEPING = 0.5
 _LOOK_EVERY_MS = 10
@@ -69,7 +72,8 @@ class Supervisor:
         _libc.prctl(_PR_SET_NAME, b"clara-superviso", 0, 0, 0)
         wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._wake_read = wake_read
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGCHLD, *_FOR_THE_SERVER):
+            signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         gc.collect()
         gc.freeze()  # Else the first collection in each runner would copy all that is shared.

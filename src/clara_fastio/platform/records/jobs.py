@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from clara_fastio.errors import NotFoundError, PreconditionError
 from clara_fastio.platform.records import pairs, payloads, tables
@@ -244,15 +244,6 @@ def queued(connection: Connection) -> list[str]:
             .order_by(jobs.queued, jobs.sequence)
         ).scalars()
     )
-
-
-def count_by_state(connection: Connection) -> dict[tuple[JobState, JobStatus], int]:
-    """Count the jobs of each state and status."""
-    jobs = tables.jobs.c
-    rows = connection.execute(
-        select(jobs.state, jobs.status, func.count()).group_by(jobs.state, jobs.status)
-    )
-    return {(JobState(state), JobStatus(status)): count for state, status, count in rows}
 
 
 def _set(connection: Connection, job_id: str, **values: object) -> None:
