@@ -96,7 +96,7 @@ class Server:
             stack.push_async_callback(manager.close)
             await manager.open()
             services = {
-                "Clara": ClaraService(Devices(lambda _: None), _nothing),
+                "Clara": ClaraService(Devices(lambda _: None), manager.stop_services),
                 "Jobs": JobsService(manager, database, job_settings.logs),
                 "Models": ModelsService(),
                 "Payloads": payloads_service,
@@ -173,7 +173,3 @@ def _job_settings(settings: ServerSettings, root: Path) -> JobSettings:
         timeout_maximum=settings.timeout_maximum,
         grace=settings.grace,
     )
-
-
-async def _nothing() -> None:
-    """Stop nothing."""

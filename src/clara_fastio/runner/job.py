@@ -94,6 +94,7 @@ class Job:
         literal = self.literal_paths
         environment = base_environment(self.settings.environment)
         environment |= dict(image.environment)
+        environment |= dict(self.settings.services.get(operator.name, {}))
         environment |= dict(operator.variables)
         environment |= {
             "NVIDIA_CLARA_INPUTPATHS": path_list(self.payload.inputs(operator), literal=literal),

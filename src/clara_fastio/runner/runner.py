@@ -55,9 +55,9 @@ class Runner:
     def __init__(
         self, pipeline: Pipeline, settings: Settings | None = None, observe: Observer = ignore
     ) -> None:
-        _refuse_unsupported(pipeline)
         self._pipeline = pipeline
         self._settings = settings or Settings()
+        _refuse_unsupported(pipeline, self._settings)
         place = self._settings.place
         self.job_id = place.job_id if place else uuid.uuid4().hex
         self._observe = observe
@@ -246,10 +246,11 @@ class Runner:
             run.stop(reason)
 
 
-def _refuse_unsupported(pipeline: Pipeline) -> None:
+def _refuse_unsupported(pipeline: Pipeline, settings: Settings) -> None:
     for operator in pipeline.operators:
+        services = () if operator.name in settings.services else operator.services
         for kind, found, advice in (
-            ("services", operator.services, "start them yourself and give their addresses"),
+            ("services", services, "start them yourself and give their addresses"),
             ("models", operator.models, "start a server for them and give its address"),
         ):
             if found:

@@ -65,6 +65,9 @@ class Settings:
         Where a command without an image is started.
     environment
         What operators inherit; this process's own when left out.
+    services
+        Variables that tell each operator where its services are; operators that are not named here
+        may have no services. A variable of the definition goes before one of the same name.
     place
         Work there and leave everything there; `input`, `output`, `overwrite`, `keep` and `state`
         mean nothing then.
@@ -80,4 +83,5 @@ class Settings:
     state: Path = field(default_factory=state_folder)
     directory: Path = field(default_factory=Path.cwd)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    services: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     place: Place | None = None

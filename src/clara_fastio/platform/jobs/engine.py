@@ -11,9 +11,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from clara_fastio.errors import FastIOError
+from clara_fastio.errors import FastIOError, PipelineError, SystemCallError
 from clara_fastio.platform.jobs.execution import Execution, Outcome
 from clara_fastio.platform.jobs.scheduler import Scheduler, Ticket
+from clara_fastio.platform.jobs.services import ServicePool
 from clara_fastio.platform.jobs.supervision import Supervision
 from clara_fastio.platform.records import jobs
 from clara_fastio.platform.records.states import JobStatus
@@ -93,6 +94,9 @@ class Engine:
         self._stopped = stopped
         self._scheduler = Scheduler(settings.capacity, settings.most_jobs)
         self._supervision = Supervision()
+        #: What runs beside the jobs, for several of them.
+        self.services = ServicePool(self._supervision, settings)
+        self._helpers: set[asyncio.Task[dict[str, dict[str, str]]]] = set()
         self._active: dict[str, Active] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
@@ -114,6 +118,8 @@ class Engine:
                 active.is_evicted = active.execution.cancel(_STOPPING)
         if self._tasks:
             await asyncio.wait(self._tasks)
+        for helper in self._helpers:
+            helper.cancel()
         self._supervision.close()
 
     def find(self, job_id: str) -> Active | None:
@@ -191,8 +197,14 @@ class Engine:
         payload = self._store.folder(record.payload_id)
         _LOG.info("job %s runs", record.id)
         try:
-            plan = self._settings.plan_of(record, active.blueprint, payload)
-            outcome = await execution.run(plan)
+            services = await self._provide(active, execution)
+            if services is None:
+                outcome = Outcome(JobStatus.CANCELED, (execution.reason,))
+            else:
+                plan = self._settings.plan_of(record, active.blueprint, payload, services)
+                outcome = await execution.run(plan)
+        except (PipelineError, SystemCallError) as error:
+            outcome = Outcome(JobStatus.FAULTED, (str(error),))
         except Exception:  # noqa: BLE001 - whatever it was, the job has ended and has to say so
             _LOG.exception("job %s could not be followed", record.id)
             await self._supervision.kill(record.id)
@@ -208,6 +220,24 @@ class Engine:
         )
         self._note(active, stopped)
         self._stopped(stopped, outcome.edges)
+
+    async def _provide(
+        self, active: Active, execution: Execution
+    ) -> Mapping[str, Mapping[str, str]] | None:
+        """Have the services that a job asks for; None if it is canceled before they are there."""
+        pipeline = active.blueprint.pipeline
+        if not any(operator.services for operator in pipeline.operators):
+            return {}
+        # Other jobs may wait for the same services: they go on starting.
+        providing = asyncio.create_task(self.services.provide(pipeline))
+        self._helpers.add(providing)
+        providing.add_done_callback(self._helpers.discard)
+        canceled = asyncio.create_task(execution.canceled.wait())
+        try:
+            await asyncio.wait({providing, canceled}, return_when=asyncio.FIRST_COMPLETED)
+            return None if canceled.done() else await providing
+        finally:
+            canceled.cancel()
 
     async def _follow(self, active: Active, operator: OperatorRecord) -> None:
         record = active.record

@@ -57,6 +57,8 @@ class Execution:
         self._reason: str | None = None
         self._result: Outcome | None = None
         self._is_overdue = False
+        #: Set by the first :meth:`cancel`.
+        self.canceled = asyncio.Event()
         #: Bytes of shared memory that the job holds, as last told.
         self.memory = 0
 
@@ -87,11 +89,17 @@ class Execution:
             watchdog.cancel()
             channel.close()
 
+    @property
+    def reason(self) -> str:
+        """Why it was canceled, if it was."""
+        return self._reason or ""
+
     def cancel(self, reason: str) -> bool:
         """Ask the job to stop; whether this was the first time, as later reasons do not count."""
         if self._reason is not None:
             return False
         self._reason = reason
+        self.canceled.set()
         if self._channel is not None:
             self._channel.send_message("cancel", reason=reason)
         return True

@@ -114,6 +114,10 @@ class JobManager:
         """Start no more jobs; those that still run after some seconds are stopped and evicted."""
         await self._engine.close(patience)
 
+    async def stop_services(self) -> None:
+        """End all services of pipelines; those that are needed again are started again."""
+        await self._engine.services.stop()
+
     def activity(self) -> Activity:
         """Say how things stand; from any thread."""
         return self._engine.activity()

@@ -32,6 +32,8 @@ class Plan:
         The programs behind the images' names.
     timeout, grace
         Seconds.
+    services
+        Variables that tell each operator where its services are.
     """
 
     job_id: str
@@ -44,6 +46,7 @@ class Plan:
     timeout: float
     grace: float
     images: Images = field(default_factory=Images)
+    services: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Give the same as values that JSON knows."""
@@ -87,6 +90,7 @@ class Plan:
             grace=self.grace,
             directory=self.scratch,
             state=self.scratch,
+            services=self.services,
             place=place,
         )
 
@@ -94,4 +98,8 @@ class Plan:
         """Take the server's folders out of a text that callers will see."""
         for name in ("payload", "logs", "scratch"):
             text = text.replace(str(getattr(self, name)), name)
+        for image in self.images.by_name.values():
+            for path in (image.directory, *image.command[:1]):
+                if path is not None and str(path).startswith("/"):
+                    text = text.replace(str(path), Path(path).name)
         return text

@@ -12,6 +12,7 @@ from clara_fastio.platform.jobs.plan import Plan
 from clara_fastio.runner import Images
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from clara_fastio.pipeline import Pipeline
@@ -73,23 +74,35 @@ class JobSettings:
     def refusal_of(self, pipeline: Pipeline) -> str:
         """Say why no job of a pipeline may run here; empty if it may."""
         for operator in pipeline.operators:
-            if operator.image in self.images:
-                continue
-            if not self.allow_any_command:
-                return (
-                    f"operator {operator.name!r}: the image {operator.image!r} is not registered "
-                    "with this server, which runs no other; ask its administrator to name it in "
-                    "the images file"
-                )
-            if not operator.command:
-                return (
-                    f"operator {operator.name!r}: nothing is known to run for the image "
-                    f"{operator.image!r}; give the operator a command, or ask the server's "
-                    "administrator to name the image in the images file"
-                )
+            if refusal := self._refusal_of(operator.image, operator.command):
+                return f"operator {operator.name!r}: {refusal}"
+            for service in operator.services:
+                if refusal := self._refusal_of(service.image, service.command):
+                    return f"service {service.name!r}: {refusal}"
         return ""
 
-    def plan_of(self, job: JobRecord, blueprint: Blueprint, payload: Path) -> Plan:
+    def _refusal_of(self, image: str, command: Sequence[str]) -> str:
+        if image in self.images:
+            return ""
+        if not self.allow_any_command:
+            return (
+                f"the image {image!r} is not registered with this server, which runs no other; "
+                "ask its administrator to name it in the images file"
+            )
+        if not command:
+            return (
+                f"nothing is known to run for the image {image!r}; give it a command, or ask the "
+                "server's administrator to name the image in the images file"
+            )
+        return ""
+
+    def plan_of(
+        self,
+        job: JobRecord,
+        blueprint: Blueprint,
+        payload: Path,
+        services: Mapping[str, Mapping[str, str]],
+    ) -> Plan:
         """Give all that a runner has to know."""
         pipeline = blueprint.pipeline
         return Plan(
@@ -103,4 +116,5 @@ class JobSettings:
             timeout=self.timeout_of(pipeline),
             grace=self.grace,
             images=self.images.only(operator.image for operator in pipeline.operators),
+            services=services,
         )

@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from clara_fastio.errors import SystemCallError
 from clara_fastio.platform.jobs.supervisor import LARGEST_PACKET, RESTORED
@@ -76,15 +76,19 @@ class Supervision:
         self._connection = mine
         asyncio.get_running_loop().add_reader(mine, self._receive)
 
-    async def start(self, job_id: str, connection: socket.socket) -> asyncio.Future[int]:
-        """Start the runner of a job.
+    async def start(
+        self, job_id: str, connection: socket.socket, program: Literal["job", "service"] = "job"
+    ) -> asyncio.Future[int]:
+        """Start the runner of a job, or a service.
 
         Parameters
         ----------
         job_id
-            Its job.
+            Its job, or what the service is to be called.
         connection
             What the runner inherits; still to be closed here.
+        program
+            Which of them it is.
 
         Returns
         -------
@@ -101,7 +105,7 @@ class Supervision:
         ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._runners[job_id] = ended
         try:
-            await self._send({"kind": "start", "job": job_id}, connection)
+            await self._send({"kind": "start", "job": job_id, "program": program}, connection)
         except OSError as error:
             self._runners.pop(job_id, None)
             raise SystemCallError(
@@ -174,8 +178,13 @@ class Supervision:
         self._runners.clear()
 
 
+def public_environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Give what programs of pipelines may inherit of the server's environment."""
+    return {name: value for name, value in inherited.items() if not _SECRET.search(name)}
+
+
 def supervisors_environment(inherited: Mapping[str, str]) -> dict[str, str]:
     """Give what the supervisor gets: what operators may inherit, and that it has one thread."""
-    found = {name: value for name, value in inherited.items() if not _SECRET.search(name)}
+    found = public_environment(inherited)
     found[RESTORED] = json.dumps({name: found.get(name) for name in _THREADS})
     return found | dict.fromkeys(_THREADS, "1")

@@ -7,7 +7,8 @@ so that no runner outlives its server:
 1. Descriptor FD is its end of a connection to the server, of packets; each is a JSON object. The
    end of file there means that the server is gone: every runner is killed, and this process ends.
 2. ``start`` names a job and carries a descriptor: the runner's own connection to the server. The
-   runner is a fork of this process, which has one thread and has imported what runners need.
+   runner is a fork of this process, which has one thread and has imported what runners need. A
+   service, which several jobs share, is started in the same way, under a name of its own.
 3. ``kill`` names a job whose runner is to be killed.
 4. ``ended`` is the one answer: the runner has ended, and with it everything that it had started.
 
@@ -30,7 +31,7 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from clara_fastio.platform.jobs import job_program
+from clara_fastio.platform.jobs import job_program, service_program
 from clara_fastio.runner.launcher import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, children_of
 
 LARGEST_PACKET = 1 << 10
@@ -46,6 +47,9 @@ _FOR_THE_SERVER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: Seconds that what a killed runner has left behind gets to end by itself.
 _SWEEPING = 0.5
 _LOOK_EVERY_MS = 10
+
+#: What a runner can be: the end of a program's function is the end of its process.
+PROGRAMS = {"job": job_program.main, "service": service_program.main}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -99,28 +103,28 @@ class Supervisor:
             self._end()
         order: dict[str, Any] = json.loads(data)
         if order["kind"] == "start":
-            self._start(order["job"], descriptors[0])
+            self._start(order["job"], order["program"], descriptors[0])
             os.close(descriptors[0])
         else:
             for pid, job in self._runners.items():
                 if job == order["job"]:
                     os.kill(pid, signal.SIGKILL)
 
-    def _start(self, job: str, connection: int) -> None:
+    def _start(self, job: str, program: str, connection: int) -> None:
         parent = os.getpid()
         # A signal that arrives in between would run in the child what is meant for the parent.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         try:
             pid = os.fork()
             if pid == 0:
-                self._become_runner(parent, connection)
+                self._become_runner(parent, program, connection)
             self._runners[pid] = job
         except OSError:  # Too many processes, or too little memory.
             self._ended[job] = NOT_STARTED
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
-    def _become_runner(self, parent: int, connection: int) -> NoReturn:
+    def _become_runner(self, parent: int, program: str, connection: int) -> NoReturn:
         status = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -133,7 +137,7 @@ class Supervisor:
             _libc.prctl(_PR_SET_NAME, b"clara-runner", 0, 0, 0)
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() == parent:
-                status = job_program.main(socket.socket(fileno=connection))
+                status = PROGRAMS[program](socket.socket(fileno=connection))
         finally:
             os._exit(status)
 

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Services of pipelines: started before the operators, shared, and ended by Clara.Stop."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from clara_fastio.platform._proto import clara_pb2
+from tests.platform.conftest import ServerProgram, Wire
+from tests.platform.jobs.office import Office, good
+from tests.platform.jobs.runs import is_alive, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STOPPED, HEALTHY, FAULTED, CANCELED = 3, 1, 2, 3
+
+#: Answers every connection with its process id.
+SERVICE = """
+    import os, socket, sys
+    server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+    print("up", os.environ["LEVEL"], flush=True)
+    while True:
+        connection, _ = server.accept()
+        connection.sendall(str(os.getpid()).encode())
+        connection.close()
+    """
+OPERATOR = """
+    import os, socket
+    host, _, port = os.environ["SERVICE_ADDRESS"].rpartition(":")
+    with socket.create_connection((host, int(port))) as connection:
+        print(connection.recv(100).decode())
+    """
+
+
+def definition(service: str = SERVICE, operator: str = OPERATOR, port: str = "") -> str:
+    commands = [
+        json.dumps([sys.executable, "-c", textwrap.dedent(text)]) for text in (service, operator)
+    ]
+    return f"""
+        api-version: 0.4.0
+        name: served
+        operators:
+        - name: only
+          container: {{image: demo/only, command: {commands[1]}}}
+          services:
+          - name: answers
+            container: {{image: demo/answers, command: {commands[0]}}}
+            variables: {{LEVEL: "3"}}
+            connections:
+              http:
+              - name: SERVICE_ADDRESS
+                {port}
+        """
+
+
+@pytest.fixture
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProgram]:
+    server = ServerProgram(tmp_path_factory.mktemp("served") / "root", "--allow-any-command")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def office(server: ServerProgram) -> Iterator[Office]:
+    with contextlib.closing(server.connect()) as channel:
+        yield Office(Wire(channel))
+
+
+def ask(office: Office, text: str) -> int:
+    """Run a job whose operator asks the service; gives the service's process id."""
+    status = office.run(text)
+    assert (status.status, list(status.messages)) == (HEALTHY, [])
+    return int(office.log(status.job_id.value, "only")[0])
+
+
+def test_a_service_is_shared_and_ends_when_it_is_told_to(office: Office) -> None:
+    first = ask(office, definition())
+    assert ask(office, definition()) == first
+    other = ask(office, definition(service=SERVICE + "# Another command.\n"))
+    assert other != first
+    good(office.wire.Clara.Stop(clara_pb2.ClaraStopRequest()))
+    assert not is_alive(first)
+    assert not is_alive(other)
+    assert ask(office, definition()) not in {first, other}
+
+
+def test_a_service_that_died_is_started_again(office: Office) -> None:
+    first = ask(office, definition())
+    os.kill(first, 9)
+    wait_until(lambda: not os.path.exists(f"/proc/{first}"))  # noqa: PTH110 - it is reaped
+    assert ask(office, definition()) != first
+
+
+def test_a_service_dies_with_its_server(office: Office, server: ServerProgram) -> None:
+    service = ask(office, definition())
+    server.kill()
+    wait_until(lambda: not is_alive(service), 2)
+
+
+def test_a_service_that_does_not_start_faults_the_job(office: Office) -> None:
+    status = office.run(definition(service="import sys; sys.exit('no licence')"))
+    assert (status.state, status.status) == (STOPPED, FAULTED)
+    assert "'answers' ended before it listened" in status.messages[0]
+    assert "no licence" in status.messages[0]
+    assert office.log(status.job_id.value, "only") == []
+
+
+def test_a_taken_port_faults_the_job(office: Office) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status = office.run(definition(port=f"port: {port}"))
+    assert status.status == FAULTED
+    assert f"port {port} is taken" in status.messages[0]
+
+
+def test_the_operators_own_variable_wins(office: Office) -> None:
+    text = definition(operator="import os; print(os.environ['SERVICE_ADDRESS'])").replace(
+        "  services:", "  variables: {SERVICE_ADDRESS: mine}\n          services:"
+    )
+    status = office.run(text)
+    assert office.log(status.job_id.value, "only") == ["mine"]
+
+
+def test_a_job_is_canceled_while_its_service_starts(office: Office) -> None:
+    job_id = office.create(office.pipeline(definition(service="import time; time.sleep(60)")))
+    office.start(job_id)
+    assert office.cancel(job_id, "no patience").job_status == CANCELED
+    assert list(office.status(job_id).messages) == ["no patience"]
