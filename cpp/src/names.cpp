@@ -31,7 +31,8 @@ std::size_t sequence_length(std::string_view text) {
 }  // namespace
 
 void check_name(std::string_view name, const char* kind) {
-  const std::string what = std::string("the name of a ") + kind;
+  const std::string what =
+      std::string(kind[0] == 'a' || kind[0] == 'e' ? "the name of an " : "the name of a ") + kind;
   if (name.empty()) throw Error(Errc::invalid_argument, what + " is empty");
   if (name.size() > layout::kMaxNameBytes) {
     throw Error(Errc::invalid_argument, what + " has " + std::to_string(name.size()) +
