@@ -45,20 +45,33 @@ class Receiver:
         self._pool = pool
         self._batch: _Batch = []
         self._nbytes = 0
+        self._name = ""
+        self._chunks: list[bytes] = []
         self._size = 0
         self._writing: asyncio.Future[int] | None = None
 
-    async def put(self, details: payloads_pb2.PayloadFileDetails, data: bytes) -> None:
-        """Take a part of a file; waits while the disk is too slow."""
+    def put(self, details: payloads_pb2.PayloadFileDetails, data: bytes) -> bool:
+        """Take a part of a file; says whether the batch is to be handed over.
+
+        Raises
+        ------
+        InvalidRequestError
+            It has no name.
+        """
         name = details.name
-        if not name:
-            raise InvalidRequestError("a message of the stream names no file; every one has to")
-        if not self._batch or self._batch[-1][0] != name:
-            self._batch.append((name, details.mode, []))
-        self._batch[-1][2].append(data)
+        if name != self._name:
+            if not name:
+                raise InvalidRequestError("a message of the stream names no file; each has to")
+            self._name = name
+            self._chunks = []
+            self._batch.append((name, details.mode, self._chunks))
+        self._chunks.append(data)
         self._nbytes += len(data)
-        if self._nbytes >= BATCH or len(self._batch) >= _MOST_FILES:
-            await self._hand_over(self._write)
+        return self._nbytes >= BATCH or len(self._batch) >= _MOST_FILES
+
+    async def hand_over(self) -> None:
+        """Let the batch be written; waits while the disk is too slow for the one before."""
+        await self._hand_over(self._write)
 
     async def finish(self) -> int:
         """Write the rest and bring it to the disk; gives the size of the last file in bytes."""
@@ -67,7 +80,7 @@ class Receiver:
 
     async def _hand_over(self, write: Callable[[_Batch], int]) -> None:
         await self._written()
-        batch, self._batch, self._nbytes = self._batch, [], 0
+        batch, self._batch, self._nbytes, self._name = self._batch, [], 0, ""
         self._writing = asyncio.get_running_loop().run_in_executor(self._pool, write, batch)
 
     async def _written(self) -> int:

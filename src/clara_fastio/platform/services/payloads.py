@@ -226,16 +226,18 @@ class PayloadsService:
     ) -> payloads_pb2.PayloadFileDetails:
         """Write all parts; describes the last file as its sender did, with its real size."""
         receiver = Receiver(upload, self._pool)
+        payload_id = first.payload_id.value
         last = first
-        await receiver.put(first.details, first.data)
-        async for request in requests:
-            if request.payload_id.value != first.payload_id.value:
+        if receiver.put(first.details, first.data):
+            await receiver.hand_over()
+        async for last in requests:
+            if last.payload_id.value != payload_id:
                 raise InvalidRequestError(
-                    f"the stream goes to the payload {first.payload_id.value!r}, and one of its "
-                    f"messages to {request.payload_id.value!r}; use a stream for each"
+                    f"the stream goes to the payload {payload_id!r}, and one of its messages to "
+                    f"{last.payload_id.value!r}; use a stream for each"
                 )
-            await receiver.put(request.details, request.data)
-            last = request
+            if receiver.put(last.details, last.data):
+                await receiver.hand_over()
         size = await receiver.finish()
         return payloads_pb2.PayloadFileDetails(
             name=last.details.name, mode=last.details.mode, size=size
