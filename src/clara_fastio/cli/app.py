@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from clara_fastio.cli import fastio, run, serve, validate, version
+from clara_fastio.cli import connection, fastio, run, serve, validate, verbs, version
 
 app = typer.Typer(
     name="clara",
@@ -16,8 +16,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.callback()(connection.take_global_options)
 app.command()(run.run)
 app.command()(validate.validate)
 app.command()(serve.serve)
 app.add_typer(fastio.app, name="fastio")
 app.command()(version.version)
+verbs.add_verbs(app)

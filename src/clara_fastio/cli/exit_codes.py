@@ -26,6 +26,7 @@ class ExitCode(IntEnum):
     DEADLINE = 8
     DATA_LOSS = 9
     UNAVAILABLE = 10
+    CANCELED = 11
 
 
 #: The first class that fits decides; the order matters where one is another's parent.
@@ -35,6 +36,7 @@ _BY_CLASS: tuple[tuple[type[Exception], ExitCode], ...] = (
     (errors.NotFoundError, ExitCode.NOT_FOUND),
     (errors.AlreadyExistsError, ExitCode.ALREADY_EXISTS),
     (errors.InvalidRequestError, ExitCode.USAGE),
+    (errors.NotOfferedError, ExitCode.USAGE),
     (errors.ShapeError, ExitCode.USAGE),
     (errors.ElementTypeError, ExitCode.USAGE),
     (errors.PreconditionError, ExitCode.PRECONDITION),
@@ -42,6 +44,7 @@ _BY_CLASS: tuple[tuple[type[Exception], ExitCode], ...] = (
     (errors.FreedError, ExitCode.PRECONDITION),
     (errors.ReadOnlyError, ExitCode.PRECONDITION),
     (errors.PermissionDeniedError, ExitCode.PRECONDITION),
+    (errors.UnauthenticatedError, ExitCode.PRECONDITION),
     (errors.NotReadyError, ExitCode.PRECONDITION),
     (errors.LockConflictError, ExitCode.PRECONDITION),
     (errors.OutOfMemoryError, ExitCode.OUT_OF_MEMORY),

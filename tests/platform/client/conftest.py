@@ -1,33 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients of a real server."""
+"""Clients of real servers."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 
 from clara_fastio.platform import Client
+from tests.platform.conftest import ServerProgram
 
-#: Reads its input and writes it, in capitals, to its output.
-SHOUT = """\
-api-version: 0.4.0
-name: shouting
-parameters: {word: hello}
-operators:
-- name: shout
-  container:
-    image: demo/shout
-    command: ["sh", "-c", "echo \\"$WORD\\"; cat /input/* | tr a-z A-Z > /output/loud"]
-  variables: {WORD: "${{ word }}"}
-  input: [{path: /input}]
-  output: [{path: /output}]
-- name: repeat
-  container: {image: demo/repeat, command: ["sh", "-c", "cat /input/* /input/* > /output/two"]}
-  input: [{from: shout, path: /input}]
-  output: [{path: /output}]
-"""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory) -> Iterator[ServerProgram]:
+    """One server for the tests of a file that can live with what others have made there."""
+    program = ServerProgram(tmp_path_factory.mktemp("server") / "root", "--allow-any-command")
+    yield program
+    program.stop()
 
 
 @pytest.fixture
-def client(server):
+def client(shared_server) -> Iterator[Client]:
+    """Call that server."""
+    with Client(shared_server.address) as made:
+        yield made
+
+
+@pytest.fixture
+def only_client(server) -> Iterator[Client]:
+    """Call a server that nobody else calls."""
     with Client(server.address) as made:
         yield made

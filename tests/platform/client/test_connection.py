@@ -120,8 +120,8 @@ def _say_hello(other):
         return
 
 
-def test_a_closed_client_says_so(server):
-    client = Client(server.address)
+def test_a_closed_client_says_so(shared_server):
+    client = Client(shared_server.address)
     client.server.version()
     client.close()
     client.close()

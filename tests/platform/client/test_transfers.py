@@ -188,12 +188,12 @@ def test_an_upload_to_nowhere_is_refused_without_reading_all(client, tmp_path):
         client.payloads.upload("f" * 32, tmp_path / "large")
 
 
-def test_memory_stays_flat(server, tmp_path):
+def test_memory_stays_flat(shared_server, tmp_path):
     with (tmp_path / "large").open("wb") as file:
         file.truncate(200 * MIB)
 
     async def work():
-        async with AsyncClient(server.address) as client:
+        async with AsyncClient(shared_server.address) as client:
             payload = await client.payloads.create()
             await client.payloads.upload(payload, tmp_path / "large")
             tracemalloc.start()

@@ -19,6 +19,9 @@ Inner = TypeVar("Inner")
 #: Items that one hop between the threads brings at most.
 _BATCH = 1024
 
+#: Seconds that a cancelled call may take to remove what it had begun.
+_TIDYING = 5.0
+
 _lock = threading.Lock()
 _running: tuple[int, asyncio.AbstractEventLoop] | None = None
 
@@ -31,12 +34,21 @@ class Shell(Generic[Inner]):
 
 
 def run(work: Coroutine[Any, Any, R]) -> R:
-    """Wait for a coroutine; an interrupted wait cancels it."""
-    future = asyncio.run_coroutine_threadsafe(work, _loop())
+    """Wait for a coroutine; an interrupted wait cancels it and lets it tidy up."""
+    has_ended = threading.Event()
+
+    async def whole() -> R:
+        try:
+            return await work
+        finally:
+            has_ended.set()
+
+    future = asyncio.run_coroutine_threadsafe(whole(), _loop())
     try:
         return future.result()
     except BaseException:
-        future.cancel()
+        if future.cancel():
+            has_ended.wait(_TIDYING)
         raise
 
 

@@ -55,7 +55,7 @@ class Download:
             raise AlreadyExistsError(
                 f"there is {str(folder / min(there))!r} already"
                 + (f", and {len(there) - 1} more" if len(there) > 1 else "")
-                + "; resume or replace, or name another place"
+                + "; resume, overwrite, or name another place"
             )
         kept = {
             name: file

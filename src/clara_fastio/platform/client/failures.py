@@ -34,8 +34,9 @@ def from_rpc(error: grpc.aio.AioRpcError, method: Method, address: str) -> FastI
     status, details = error.code(), error.details() or ""
     call = f"{method.service}.{method.name}"
     if status is grpc.StatusCode.UNAVAILABLE:
+        reason = details.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
         return UnavailableError(
-            f"the server at {address} was not reached ({details}); is it running there "
+            f"the server at {address} was not reached ({reason}); is it running there "
             "('clara serve'), and does it use TLS if and only if this client does?",
             address=address,
         )

@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import stat
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -141,15 +142,17 @@ class NewFile:
         permissions = mode & _PERMISSIONS | 0o600 if mode else 0o666
         self._file = os.open(self._temporary, _NEW, permissions, dir_fd=folder)
         self._is_complete = False
+        # A cancelled transfer leaves while a thread may still write.
+        self._writing = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
 
     def write(self, data: bytes) -> None:
         """Append."""
-        with told(f"{self._name!r} cannot be written"):
+        with told(f"{self._name!r} cannot be written"), self._writing:
             view = memoryview(data)
-            while view:
+            while view and self._file >= 0:
                 view = view[os.write(self._file, view) :]
 
     def complete(self) -> None:
@@ -159,7 +162,9 @@ class NewFile:
         self._is_complete = True
 
     def __exit__(self, *_error: object) -> None:
-        os.close(self._file)
+        with self._writing:
+            file, self._file = self._file, -1
+        os.close(file)
         if not self._is_complete:
             with contextlib.suppress(OSError):
                 os.unlink(self._temporary, dir_fd=self._folder)
