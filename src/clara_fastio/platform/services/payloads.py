@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from clara_fastio.errors import InvalidRequestError, NotFoundError
 from clara_fastio.platform._proto import payloads_pb2
 from clara_fastio.platform.allocator import keep_freed_memory
+from clara_fastio.platform.jobs.manager import finishing
 from clara_fastio.platform.records import pairs, payload_guards, payloads
 from clara_fastio.platform.records.payloads import PayloadType
 from clara_fastio.platform.services.dispatch import Role
@@ -69,6 +70,7 @@ class PayloadsService:
         """End the threads; blocks until they have done what they were doing."""
         self._pool.shutdown()
 
+    @finishing
     async def create(
         self, request: payloads_pb2.PayloadsCreateRequest, _: Call
     ) -> payloads_pb2.PayloadsCreateResponse:
@@ -94,6 +96,7 @@ class PayloadsService:
             payload_id=to_wire(payload_id), type=payloads_pb2.PAYLOAD_TYPE_REUSABLE
         )
 
+    @finishing
     async def delete(
         self, request: payloads_pb2.PayloadsDeleteRequest, _: Call
     ) -> payloads_pb2.PayloadsDeleteResponse:
