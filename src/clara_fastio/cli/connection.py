@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -49,8 +50,16 @@ MetadataOption = Annotated[
 ]
 
 
-def take_global_options(host: HostOption = "", config: ConfigOption = None) -> None:
+def take_global_options(
+    host: HostOption = "",
+    config: ConfigOption = None,
+    *,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log every call of a server.")] = False,
+) -> None:
     """Hand on what stands before the verb, as the original's command line allowed it."""
+    if verbose:
+        logging.basicConfig(format="%(relativeCreated)d ms %(message)s")
+        logging.getLogger("clara_fastio.platform.client").setLevel(logging.DEBUG)
     if host:
         os.environ["CLARA_HOST"] = host
     if config is not None:

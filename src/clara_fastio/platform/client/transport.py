@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from clara_fastio.platform.wire.methods import Method
 
 _T = TypeVar("_T")
+
+_LOG = logging.getLogger("clara_fastio.platform.client")
 
 #: What is read at the end of a stream.
 _END = grpc.aio.EOF  # type: ignore[attr-defined]  # Not in the stubs.
@@ -130,6 +133,7 @@ class Transport:
         return METHODS[service][name].request(header=self._header, **fields)
 
     def _begin(self, method: Method, request: Any, timeout: float | None) -> Any:
+        _LOG.debug("%s of %s", method.path, self.address)
         kind = f"{'stream' if method.takes_stream else 'unary'}_"
         kind += "stream" if method.gives_stream else "unary"
         begin = getattr(self._open(), kind)(
