@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-BENCHES = ("bench_map", "bench_handover", "bench_allocation", "bench_scaling")
+BENCHES = (
+    "bench_map",
+    "bench_handover",
+    "bench_allocation",
+    "bench_scaling",
+    "platform/bench_upload",
+    "platform/bench_download",
+    "platform/bench_status",
+    "platform/bench_list",
+    "platform/bench_start",
+)
 UNITS = {"ns": 1.0, "us": 1e3, "ms": 1e6}
 MEASURES = {"wall": "wall time", "cpu": "CPU time", "calls": "system calls"}
 
@@ -40,7 +50,7 @@ def main() -> None:
         "date": run["datetime"][:10],
         **run["machine_info"]["bench"],
         "tables": [
-            {"bench": Path(benchmark["fullname"].partition("::")[0]).stem, **table}
+            {"bench": bench_of(benchmark["fullname"]), **table}
             for benchmark in run["benchmarks"]
             for table in benchmark["extra_info"]["findings"]
         ],
@@ -51,6 +61,11 @@ def main() -> None:
         (ROOT / "docs" / "benchmarks.md").write_text(page)
         kept = ROOT / "bench" / "results" / f"{result['date']}-cpu.json"
         kept.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def bench_of(test: str) -> str:
+    """Name the bench of a test, from its path below ``bench/``."""
+    return str(Path(test.partition("::")[0]).with_suffix("")).removeprefix("bench/")
 
 
 def as_page(result: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from clara_fastio.cli.app import app
 from tests.platform.client.definitions import SHOUT, SLEEP
-from tests.platform.conftest import ServerProgram
+from tests.platform.serving import ServerProgram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.platform.conftest import ServerProgram
+from tests.platform.serving import ServerProgram
 
 NOWHERE = "127.0.0.1:1"
 

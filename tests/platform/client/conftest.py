@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clara_fastio.platform import Client
-from tests.platform.conftest import ServerProgram
+from tests.platform.serving import ServerProgram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

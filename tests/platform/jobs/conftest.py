@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.platform.conftest import ServerProgram, Wire
 from tests.platform.jobs.office import Office
 from tests.platform.jobs.runs import Bench
+from tests.platform.serving import ServerProgram, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from clara_fastio.platform._proto import common_pb2, jobs_pb2, payloads_pb2, pip
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.platform.conftest import Wire
+    from tests.platform.serving import Wire
 
 PATIENCE = 20
 Id = common_pb2.Identifier

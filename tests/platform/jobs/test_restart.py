@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clara_fastio.platform._proto import jobs_pb2
-from tests.platform.conftest import Wire
 from tests.platform.jobs.office import Office
 from tests.platform.jobs.runs import children, is_alive, kill, marked, shell, wait_until
+from tests.platform.serving import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.platform.conftest import ServerProgram
+    from tests.platform.serving import ServerProgram
 
 PENDING, RUNNING, STOPPED = 1, 2, 3
 HEALTHY, FAULTED, CANCELED, EVICTED = 1, 2, 3, 4

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clara_fastio.platform._proto import clara_pb2
-from tests.platform.conftest import ServerProgram, Wire
 from tests.platform.jobs.office import Office, good
 from tests.platform.jobs.runs import is_alive, wait_until
+from tests.platform.serving import ServerProgram, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

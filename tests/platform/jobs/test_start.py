@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clara_fastio.platform._proto import jobs_pb2, payloads_pb2
-from tests.platform.conftest import Wire
 from tests.platform.jobs.office import Office, good, refused
 from tests.platform.jobs.runs import shell
+from tests.platform.serving import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.platform.conftest import ServerProgram
+    from tests.platform.serving import ServerProgram
 
 PENDING, RUNNING, STOPPED = 1, 2, 3
 HEALTHY, FAULTED, CANCELED = 1, 2, 3

@@ -16,7 +16,7 @@ from clara_fastio.platform._proto import (
     payloads_pb2,
     pipelines_pb2,
 )
-from tests.platform.conftest import Wire
+from tests.platform.serving import Wire
 
 TEXT = """\
 api-version: 0.4.0

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from clara_fastio.platform._proto import common_pb2, jobs_pb2, payloads_pb2, pipelines_pb2
-from tests.platform.conftest import ServerProgram, Wire
 from tests.platform.kill.load import Caller, Ledger
+from tests.platform.serving import ServerProgram, Wire
 
 CALLERS = 4
 GONE_WITHIN = 2.0

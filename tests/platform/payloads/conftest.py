@@ -11,8 +11,8 @@ import pytest
 
 from clara_fastio.platform.payloads.store import PayloadStore
 from clara_fastio.platform.records.payloads import PayloadType
-from tests.platform.conftest import ServerProgram, Wire
 from tests.platform.payloads.shelf import Requests, Shelf
+from tests.platform.serving import ServerProgram, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ import grpc
 import pytest
 
 from clara_fastio.platform._proto import payloads_pb2
-from tests.platform.conftest import Wire
 from tests.platform.payloads.shelf import Requests
+from tests.platform.serving import Wire
 
 UPLOAD = "/nvidia.clara.platform.Payloads/Upload"
 

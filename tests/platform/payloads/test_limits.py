@@ -13,8 +13,8 @@ from clara_fastio.platform.payloads.store import PayloadStore
 from clara_fastio.platform.payloads.usage import StorageLimits
 from clara_fastio.platform.records.payloads import PayloadType
 from clara_fastio.platform.wire.codes import Code
-from tests.platform.conftest import Wire
 from tests.platform.payloads.shelf import Requests, Shelf
+from tests.platform.serving import Wire
 
 MIB = 1 << 20
 

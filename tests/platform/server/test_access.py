@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from clara_fastio.platform._proto import clara_pb2, pipelines_pb2
-from tests.platform.conftest import Wire
+from tests.platform.serving import Wire
 
 READ, SUBMIT, ADMIN = "reader-0123456789", "submitter-0123456789", "admin-0123456789"
 

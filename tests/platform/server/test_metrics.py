@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from clara_fastio.platform._proto import common_pb2, jobs_pb2, pipelines_pb2
-from tests.platform.conftest import Wire
+from tests.platform.serving import Wire
 
 TEXT = """\
 api-version: 0.4.0

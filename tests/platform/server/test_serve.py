@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from clara_fastio.platform._proto import pipelines_pb2
 from clara_fastio.platform.wire.methods import SERVICE_NAMES
-from tests.platform.conftest import Wire
+from tests.platform.serving import Wire
 
 
 @pytest.mark.parametrize("service", ["", *SERVICE_NAMES.values()])
