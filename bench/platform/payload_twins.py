@@ -28,8 +28,8 @@ NAME = "scan.raw"
 
 
 @contextlib.contextmanager
-def running(*module: object) -> Iterator[tuple[int, grpc.Channel]]:
-    """Start a server on both processors; gives its process id and a channel to it."""
+def listening(*module: object) -> Iterator[tuple[int, str]]:
+    """Start a server on both processors; gives its process id and its address."""
     command = ["taskset", "-c", ",".join(map(str, sorted(set(CPUS)))), sys.executable, "-m"]
     process = subprocess.Popen(
         [*command, *map(str, module)],
@@ -43,14 +43,20 @@ def running(*module: object) -> Iterator[tuple[int, grpc.Channel]]:
         line = process.stdout.readline()
         if not line.startswith("listening on "):
             raise RuntimeError(f"{module[0]} said {line!r}")
-        options = [("grpc.max_receive_message_length", 5 << 20)]
-        with grpc.insecure_channel(line.split()[2], options) as channel:
-            yield process.pid, channel
+        yield process.pid, line.split()[2]
     finally:
         process.stdin.close()
         process.terminate()
         process.wait(20)
         process.stdout.close()
+
+
+@contextlib.contextmanager
+def running(*module: object) -> Iterator[tuple[int, grpc.Channel]]:
+    """Start a server as `listening` does; gives its process id and a channel to it."""
+    options = [("grpc.max_receive_message_length", 5 << 20)]
+    with listening(*module) as (pid, address), grpc.insecure_channel(address, options) as channel:
+        yield pid, channel
 
 
 def ours(root: Path):
