@@ -262,6 +262,15 @@ int Context::connect(const std::string& role) {
   return state_->host->connect(role);
 }
 
+void Context::adopt(int fd, const std::string& role) {
+  check();
+  check_name(role, "role");
+  if (!is_host()) throw Error(Errc::read_only, "only the host of a context serves connections");
+  const std::lock_guard lock(state_->host_mutex);
+  if (!state_->host) throw Error(Errc::closed, "the context was closed in this process");
+  state_->host->adopt(fd, role);
+}
+
 std::shared_ptr<Entry> Context::declare(const Declaration& declaration, bool& is_new) {
   check();
   check_name(declaration.name, "variable");

@@ -181,6 +181,10 @@ int Host::connect(const std::string& role) {
   return theirs.release();
 }
 
+void Host::adopt(int fd, const std::string& role) {
+  state_->server->adopt(posix::UniqueFd(fd), role);
+}
+
 std::vector<std::string> Host::list() {
   std::vector<std::string> names;
   for (const std::string& address : posix::list_abstract(prefix())) {

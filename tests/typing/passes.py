@@ -27,6 +27,7 @@ def host() -> None:
         assert_type(volume.wait(version=2, timeout=None), int)
         context.declare("x", (1, 2), np.float32, producer="scan", sealed=True)
         assert_type(context.connection("scan"), int)
+        context.adopt(0, "scan")
         assert_type([entry.nbytes for entry in context.entries()], list[int])
         assert_type([process.age for process in context.processes()], list[float])
 

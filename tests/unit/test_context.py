@@ -186,6 +186,7 @@ def test_closing_twice_is_fine(context):
         lambda context: context.create(10),
         lambda context: context.get("x"),
         lambda context: context.connection("a"),
+        lambda context: context.adopt(0, "a"),
         lambda context: context.entries(),
         lambda context: context.processes(),
     ],

@@ -54,6 +54,7 @@ def run(run_program, child, *, mode="r", parent=""):
         "context.create(10)",
         "context.get('x')",
         "context.connection('a')",
+        "context.adopt(0, 'a')",
         "context.entries()",
         "context.processes()",
         "variable.map('r')",

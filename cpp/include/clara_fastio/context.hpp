@@ -87,6 +87,8 @@ class CLARA_FASTIO_EXPORT Context : public std::enable_shared_from_this<Context>
   void close();
   /// See `Host::connect`. Throws: `Errc::read_only` when this process is not the host.
   int connect(const std::string& role);
+  /// See `Host::adopt`. Throws: `Errc::read_only` when this process is not the host.
+  void adopt(int fd, const std::string& role);
 
   /// The variable of that name, made if there is none. `is_new` tells which.
   std::shared_ptr<Entry> declare(const Declaration& declaration, bool& is_new);

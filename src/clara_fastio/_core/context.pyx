@@ -318,6 +318,30 @@ cdef class Context:
             descriptor = context.get().connect(text)
         return descriptor
 
+    def adopt(self, connection, role):
+        """Serve a process, such as one in a container, that has connected to a socket of the caller's.
+
+        It was told of that by ``CLARA_FASTIO_SOCKET=path:FILE``. One of another user gets no answer.
+
+        Parameters
+        ----------
+        connection
+            Descriptor of a connected socket of the type ``SOCK_SEQPACKET``; it belongs to the
+            context afterwards, unless this raises.
+        role
+            What that process is: the `producer` of declarations.
+
+        Raises
+        ------
+        ReadOnlyError
+            This process is not the host.
+        """
+        cdef int descriptor = arguments.integer(connection, "a connection", 0, 2**31 - 1)
+        cdef string text = arguments.text(role, "a role")
+        cdef shared_ptr[CContext] context = self._held()
+        with nogil:
+            context.get().adopt(descriptor, text)
+
     def entries(self):
         """List what is in it now, for people.
 

@@ -191,6 +191,7 @@ cdef extern from "clara_fastio/context.hpp" namespace "clara_fastio" nogil:
         bool is_closed() noexcept
         void close() except +translate_exception
         int connect(const string&) except +translate_exception
+        void adopt(int, const string&) except +translate_exception
         shared_ptr[CEntry] declare(const CDeclaration&, bool&) except +translate_exception
         shared_ptr[CEntry] create(uint64_t, bool) except +translate_exception
         shared_ptr[CEntry] find(const string&) except +translate_exception
