@@ -12,6 +12,7 @@ import typer
 
 from clara_fastio.cli.exit_codes import exit_code_of_run
 from clara_fastio.cli.options import ArgumentsOption, parse_arguments
+from clara_fastio.runner.settings import RuntimeName
 
 if TYPE_CHECKING:
     from clara_fastio.cli.view import View
@@ -59,6 +60,9 @@ def run(  # noqa: PLR0913 - each is an option of the command line
             help="YAML file: which program is behind an image's name.",
         ),
     ] = None,
+    runtime: Annotated[
+        RuntimeName, typer.Option(help="What runs the operators: your processes, or containers.")
+    ] = RuntimeName.PROCESS,
     timeout: Annotated[
         float | None,
         typer.Option(min=0, metavar="S", help="Seconds that the job may take. [default: none]"),
@@ -79,8 +83,8 @@ def run(  # noqa: PLR0913 - each is an option of the command line
 ) -> None:
     """Run a pipeline on this machine.
 
-    Each operator is a process of yours. Exit codes: 0 it worked, 3 an operator failed, 8 a time
-    limit was reached.
+    Each operator is a process of yours, or a container. Exit codes: 0 it worked, 3 an operator
+    failed, 8 a time limit was reached.
     """
     import asyncio
 
@@ -93,6 +97,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
         output=output_folder,
         overwrite=overwrite,
         images=load_images(images) if images else Images(),
+        runtime=runtime,
         timeout=timeout,
         grace=grace,
         keep=keep,

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import socket
+import struct
 import threading
 import time
 import weakref
@@ -28,6 +29,7 @@ LONGEST_LINE = 1 << 20
 # So that the longest line cannot be reached: JSON spends at most twelve bytes on a character.
 _LONGEST_MESSAGE = 8_000
 _LONGEST_TRACEBACK = 64_000
+_CREDENTIALS = struct.Struct("3i")
 #: Exit status of a process that outlived its runner and did not end within the grace time.
 EXIT_ABANDONED = 75
 
@@ -62,13 +64,13 @@ class ControlChannel:
         _open_channels.add(self)
 
     @classmethod
-    def claim(cls, fd: int, grace: float) -> ControlChannel:
-        """Take over the inherited descriptor; the environment forgets it.
+    def claim(cls, place: str, grace: float) -> ControlChannel:
+        """Take over the inherited descriptor, or connect; the environment forgets where.
 
         Parameters
         ----------
-        fd
-            Number of the descriptor.
+        place
+            ``fd:N``, a descriptor, or ``path:FILE``, a socket of a process of this user.
         grace
             As for the class.
 
@@ -80,15 +82,20 @@ class ControlChannel:
         Raises
         ------
         DriverError
-            The number names no open socket.
+            There is no such socket, or another user listens there.
         """
+        kind, _, where = place.partition(":")
         try:
-            connection = socket.socket(fileno=fd)
+            connection = socket.socket(fileno=int(where)) if kind == "fd" else _connect(where)
         except OSError as error:
-            raise DriverError(
-                f"{CONTROL_VARIABLE} names descriptor {fd}, which is no socket: {error}"
-            ) from error
-        # A program started by a handler would find the number without the descriptor.
+            problem = (
+                f"descriptor {where}, which is no socket"
+                if kind == "fd"
+                else f"the socket {where}, which cannot be connected to"
+            )
+            raise DriverError(f"{CONTROL_VARIABLE} names {problem}: {error}") from error
+        # A program started by a handler would find the number without the descriptor, and the
+        # socket without anybody who listens.
         os.environ.pop(CONTROL_VARIABLE, None)
         return cls(connection, grace)
 
@@ -206,6 +213,19 @@ class ControlChannel:
             on_stop(str(message.get("reason", "")))
         else:  # Minor versions of the protocol may add kinds.
             _logger.debug("the runner says %r, which this version does not know", kind)
+
+
+def _connect(path: str) -> socket.socket:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(path)
+        found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        user = _CREDENTIALS.unpack(found)[1]
+        if user != os.geteuid():
+            raise DriverError(
+                f"the runner behind {path} belongs to user {user} and this process to user "
+                f"{os.geteuid()}; a container must run as the user of the runner"
+            )
+        return socket.socket(fileno=connection.detach())
 
 
 def _abandon() -> None:

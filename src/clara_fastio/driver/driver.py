@@ -156,14 +156,14 @@ class Driver:
         PhaseError
             It has begun already.
         DriverError
-            The descriptor of the control channel is not open.
+            The control channel is not there.
         """
         with self._starting:
             if self._thread is not None:
                 raise PhaseError("the driver was started already; make another one for another run")
-            fd = self._settings.control_fd
-            if fd is not None:
-                self._life_cycle.connect(ControlChannel.claim(fd, self._settings.grace))
+            if self._settings.control:
+                channel = ControlChannel.claim(self._settings.control, self._settings.grace)
+                self._life_cycle.connect(channel)
             _show_trace(self._settings.trace)
             # Not a daemon: a program that ends its main function early must not cut it off.
             self._thread = threading.Thread(target=self._life_cycle.run, name="clara-fastio-driver")

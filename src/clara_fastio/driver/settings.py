@@ -16,7 +16,7 @@ from clara_fastio.errors import DriverError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: The variable that names the descriptor of the control channel.
+#: The variable that says where the control channel is.
 CONTROL_VARIABLE = "CLARA_FASTIO_CONTROL"
 _SOCKET_VARIABLE = "CLARA_FASTIO_SOCKET"
 _DEFAULT_GRACE = 15.0
@@ -52,8 +52,8 @@ class Settings:
     stage_name: str = ""
     stage_timeout: dt.timedelta = _NO_LIMIT
     """The largest timedelta where there is no limit."""
-    control_fd: int | None = None
-    """Descriptor of the control channel, None when the driver runs alone."""
+    control: str = ""
+    """Where the control channel is: `fd:N` or `path:FILE`; empty when the driver runs alone."""
     has_socket: bool = False
     """Whether somebody else hosts the context."""
     trace: int = 0
@@ -95,7 +95,7 @@ class Settings:
             "job_name": ("NVIDIA_CLARA_JOBNAME", str),
             "stage_name": ("NVIDIA_CLARA_STAGENAME", str),
             "stage_timeout": ("NVIDIA_CLARA_STAGETIMEOUT", _time_limit),
-            "control_fd": (CONTROL_VARIABLE, _descriptor),
+            "control": (CONTROL_VARIABLE, _place),
             "has_socket": (_SOCKET_VARIABLE, bool),
             "trace": ("CLARA_TRACE", int),
             "grace": ("CLARA_FASTIO_GRACE", _seconds),
@@ -105,7 +105,7 @@ class Settings:
             if text := found.get(variable, "").strip():
                 values[field] = _read(variable, text, read)
         if found.get("NVIDIA_CLARA_NOSYNCLOCK", "").strip().upper() in {"1", "TRUE"}:
-            values.pop("control_fd", None)
+            values.pop("control", None)
         return cls(**values)
 
 
@@ -163,8 +163,8 @@ def _time_limit(text: str) -> dt.timedelta:
     return dt.timedelta(seconds=_seconds(text))
 
 
-def _descriptor(text: str) -> int:
-    kind, _, number = text.partition(":")
-    if kind != "fd" or not number.isdecimal():
-        raise ValueError("fd:<number of a descriptor> is wanted")
-    return int(number)
+def _place(text: str) -> str:
+    kind, _, place = text.partition(":")
+    if (kind == "fd" and place.isdecimal()) or (kind == "path" and place):
+        return text
+    raise ValueError("fd:<number of a descriptor> or path:<file of a socket> is wanted")

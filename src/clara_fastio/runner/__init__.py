@@ -15,7 +15,7 @@ from clara_fastio.runner.result import (
     RunStatus,
 )
 from clara_fastio.runner.runner import Runner, run_pipeline
-from clara_fastio.runner.settings import Place, Settings
+from clara_fastio.runner.settings import Place, RuntimeName, Settings
 
 __all__ = [
     "EdgeReport",
@@ -31,6 +31,7 @@ __all__ = [
     "RunResult",
     "RunStatus",
     "Runner",
+    "RuntimeName",
     "Settings",
     "StateChanged",
     "interruptible",

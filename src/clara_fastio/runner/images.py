@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from clara_fastio.errors import DefinitionError, PipelineError
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-_KEYS = {"command", "directory", "environment", "driver"}
+_KEYS = {"command", "container", "directory", "environment", "driver"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,18 +23,25 @@ class Image:
     ----------
     command
         The entry point; the command of the definition is appended to it.
+    container
+        The container image to run, where its name is another one.
     directory
-        Where it is started.
+        Where it is started as a process.
     environment
         Variables that it sets; those of the definition go before them.
     driver
         Its program uses the driver, so that it may be started before its inputs are complete.
+    has_entry_point
+        Set by :meth:`Images.resolve`: `command` begins with an entry point from here, in place of
+        the container image's own.
     """
 
     command: tuple[str, ...] = ()
+    container: str = ""
     directory: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     driver: bool | None = None
+    has_entry_point: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,27 +58,29 @@ class Images:
         wanted = {_with_tag(name) for name in names}
         return Images({name: self.by_name[name] for name in wanted if name in self.by_name})
 
-    def resolve(self, operator: str, name: str, command: tuple[str, ...]) -> Image:
+    def resolve(
+        self, operator: str, name: str, command: tuple[str, ...], *, needs_command: bool = True
+    ) -> Image:
         """Give the image of an operator, with the whole command line in it.
 
         Raises
         ------
         PipelineError
-            The image is unknown and the definition has no command.
+            A command is needed, the image is unknown and the definition has none.
         """
         image = self.by_name.get(_with_tag(name), Image())
         whole = (*image.command, *command)
-        if not whole:
+        if needs_command and not whole:
             raise PipelineError(
                 f"operator {operator!r}: nothing is known to run for the image {name!r}; name it "
                 "in the images file, or give the operator a command",
                 operator=operator,
             )
-        return Image(
+        return replace(
+            image,
             command=whole,
-            directory=image.directory,
-            environment=image.environment,
-            driver=image.driver,
+            container=image.container or name,
+            has_entry_point=bool(image.command),
         )
 
 
@@ -106,7 +115,7 @@ def load_images(path: Path) -> Images:
     )
 
 
-def _read(path: Path, images: Any, name: Any) -> Image:
+def _read(path: Path, images: Any, name: Any) -> Image:  # noqa: C901 - one check per property
     """Check one entry and turn it into an image."""
     entry = images[name]
     if not isinstance(entry, dict):
@@ -132,14 +141,19 @@ def _read(path: Path, images: Any, name: Any) -> Image:
     driver = entry.get("driver")
     if not isinstance(driver, bool | None):
         raise refuse("driver", "'driver' must be true or false")
-    directory = entry.get("directory", ".")
-    if not isinstance(directory, str):
-        raise refuse("directory", "'directory' must be a path")
+    container, directory = entry.get("container", ""), entry.get("directory", ".")
+    for key, text, what in (
+        ("container", container, "the name of an image"),
+        ("directory", directory, "a path"),
+    ):
+        if not isinstance(text, str):
+            raise refuse(key, f"'{key}' must be {what}")
     folder = (path.parent / directory).resolve()
     if not folder.is_dir():
         raise refuse("directory", f"there is no folder {str(folder)!r}")
     return Image(
         command=tuple(command),
+        container=container,
         directory=folder,
         environment={str(key): str(value) for key, value in environment.items()},
         driver=driver,

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clara_fastio.runner.environment import base_environment, declarations, expand, path_list
+from clara_fastio.runner.environment import declarations, expand, path_list
 from clara_fastio.runner.memory import source_variable, typed_inputs, typed_outputs, variable_name
-from clara_fastio.runner.process import Launch
+from clara_fastio.runner.runtimes.launch import Launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,22 +19,20 @@ if TYPE_CHECKING:
     from clara_fastio.runner.images import Image
     from clara_fastio.runner.memory import JobMemory
     from clara_fastio.runner.payload import Payload
+    from clara_fastio.runner.runtimes.runtime import Connections, Runtime
     from clara_fastio.runner.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run of a pipeline.
-
-    `literal_paths` says whether operators see their folders at the paths that they declare.
-    """
+    """One run of a pipeline."""
 
     id: str
     pipeline: Pipeline
     settings: Settings
     payload: Payload
     memory: JobMemory
-    literal_paths: bool
+    runtime: Runtime
     observe: Observer
     started: float = field(default_factory=time.monotonic)
 
@@ -58,8 +56,7 @@ class Job:
         self,
         operator: Operator,
         image: Image,
-        memory: int,
-        control: int,
+        connections: Connections,
         on_line: Callable[[str], None],
     ) -> Launch:
         """Give all that is needed to start an operator.
@@ -70,29 +67,27 @@ class Job:
             Its definition.
         image
             Its program.
-        memory, control
-            Descriptors that it inherits.
+        connections
+            How it reaches the runner.
         on_line
             Takes the lines that it prints.
         """
-        environment = self._environment_of(operator, image, memory, control)
-        entries = [*self.payload.inputs(operator), *self.payload.outputs(operator)]
+        environment = self._environment_of(operator, image) | dict(connections.environment)
         return Launch(
+            operator=operator.name,
+            image=image,
             command=expand(image.command, environment),
             environment=environment,
             directory=image.directory or self.settings.directory,
-            mounts=entries if self.literal_paths else [],
-            mount_root=self.payload.mount_root,
-            descriptors=[memory, control],
+            entries=[*self.payload.inputs(operator), *self.payload.outputs(operator)],
+            requests=operator.requests,
             log=self.payload.logs / f"{operator.name}.log",
             on_line=on_line,
         )
 
-    def _environment_of(
-        self, operator: Operator, image: Image, memory: int, control: int
-    ) -> dict[str, str]:
-        literal = self.literal_paths
-        environment = base_environment(self.settings.environment)
+    def _environment_of(self, operator: Operator, image: Image) -> dict[str, str]:
+        literal = self.runtime.shows_paths
+        environment = self.runtime.base_environment()
         environment |= dict(image.environment)
         environment |= dict(self.settings.services.get(operator.name, {}))
         environment |= dict(operator.variables)
@@ -102,8 +97,6 @@ class Job:
             "NVIDIA_CLARA_JOBID": self.id,
             "NVIDIA_CLARA_JOBNAME": self.name,
             "NVIDIA_CLARA_STAGENAME": operator.name,
-            "CLARA_FASTIO_SOCKET": f"fd:{memory}",
-            "CLARA_FASTIO_CONTROL": f"fd:{control}",
             "CLARA_FASTIO_GRACE": str(self.settings.grace),
             "CLARA_FASTIO_INPUTS": declarations(
                 [(entry, source_variable(entry)) for entry in typed_inputs(operator)]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from clara_fastio.errors import FreedError, NotFoundError
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from clara_fastio import Context
     from clara_fastio.pipeline import Input, Operator, Output, Pipeline
 
@@ -70,6 +72,12 @@ class JobMemory:
             A descriptor to be inherited; close it here after the child has it.
         """
         return self._context.connection(role)
+
+    def adopt(self, connection: socket, role: str) -> None:
+        """Serve one operator that has connected to a socket of the runner's; takes the socket."""
+        with connection:
+            self._context.adopt(connection.fileno(), role)
+            connection.detach()
 
     def unwritten(self, operator: Operator) -> list[str]:
         """Name the typed outputs that an operator has not written."""

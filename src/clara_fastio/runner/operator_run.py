@@ -4,15 +4,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from clara_fastio.errors import FastIOError, LayoutError
-from clara_fastio.runner.channel import Channel
 from clara_fastio.runner.events import LogLine, Note, StateChanged
 from clara_fastio.runner.memory import typed_inputs, typed_outputs
-from clara_fastio.runner.process import Exit, OperatorProcess
 from clara_fastio.runner.result import Failure, OperatorReport, OperatorState, RunStatus
 from clara_fastio.runner.time_limit import TimeLimit
 from clara_fastio.runner.timeline import Timeline
@@ -21,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from clara_fastio.pipeline import Operator
+    from clara_fastio.runner.channel import Channel
     from clara_fastio.runner.images import Image
     from clara_fastio.runner.job import Job
+    from clara_fastio.runner.runtimes import Connections, Exit, StartedOperator
 
 _PROTOCOL = 1
 #: Seconds that the control channel may stay open after the process and all below it has ended.
@@ -76,7 +75,7 @@ class OperatorRun:
         self._on_completed = on_completed
         self._on_failed = on_failed
         self._timeline = Timeline()
-        self._process: OperatorProcess | None = None
+        self._process: StartedOperator | None = None
         self._control: Channel | None = None
         self._exit: Exit | None = None
         self._has_driver = False
@@ -112,12 +111,13 @@ class OperatorRun:
             self._enter(OperatorState.SKIPPED)
             return
         try:
-            self._process, self._control = await self._start()
+            self._process, connections = await self._start()
         except (FastIOError, OSError) as error:
             self._fail("starting", type(error).__name__, str(error))
             return
+        self._control = connections.control
         self._catch_up(self._control)
-        self._exit = await self._follow(self._process, self._control)
+        self._exit = await self._follow(self._process, connections)
         self._judge(self._exit)
 
     def complete_inputs(self) -> None:
@@ -160,26 +160,19 @@ class OperatorRun:
             log=f"logs/{self.name}.log",
         )
 
-    async def _start(self) -> tuple[OperatorProcess, Channel]:
+    async def _start(self) -> tuple[StartedOperator, Connections]:
         job = self._job
         self._enter(OperatorState.STARTING if self.starts_at_once else OperatorState.EXECUTE)
-        control, control_end = Channel.pair()
-        memory = -1
+        connections = job.runtime.connect(job.memory, self.name)
         try:
-            memory = job.memory.connect(self.name)
-            launch = job.launch(
-                self.operator, self._image, memory, control_end.fileno(), self._take_line
-            )
-            process = await OperatorProcess.start(launch)
+            launch = job.launch(self.operator, self._image, connections, self._take_line)
+            process = await job.runtime.start(launch, connections)
+            connections.hand_over()
+            await connections.control.open()
         except BaseException:
-            control.close()
+            connections.close()
             raise
-        finally:
-            control_end.close()
-            if memory >= 0:
-                os.close(memory)
-        await control.open()
-        return process, control
+        return process, connections
 
     def _catch_up(self, control: Channel) -> None:
         """Say what was decided while it was being started."""
@@ -188,18 +181,19 @@ class OperatorRun:
         if self._is_stopping:
             self._ask_to_stop()
 
-    async def _follow(self, process: OperatorProcess, control: Channel) -> Exit:
+    async def _follow(self, process: StartedOperator, connections: Connections) -> Exit:
         """Wait for the end of the process and of what its driver says."""
-        heard = asyncio.create_task(self._hear(control))
+        heard = asyncio.create_task(self._hear(connections.control))
         try:
             ended = await process.wait()
+            connections.process_ended()
             await asyncio.wait({heard}, timeout=_LAST_WORDS)
             if heard.done():
                 heard.result()  # A mistake in acting on a message must not pass in silence.
             return ended
         finally:
             heard.cancel()
-            control.close()
+            connections.close()
             self._limit.pause()
             for timer in self._timers:
                 timer.cancel()

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clara_fastio.runner.launcher import PR_SET_CHILD_SUBREAPER, children_of
+from clara_fastio.runner.runtimes.launcher import PR_SET_CHILD_SUBREAPER, children_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ from clara_fastio.runner.memory import JobMemory
 from clara_fastio.runner.operator_run import OperatorRun
 from clara_fastio.runner.orphans import adopting
 from clara_fastio.runner.payload import Payload
-from clara_fastio.runner.process import probe_mounts
 from clara_fastio.runner.result import Failure, OperatorState, RunResult, RunStatus
+from clara_fastio.runner.runtimes import make_runtime
 from clara_fastio.runner.settings import Settings
 from clara_fastio.runner.work_payload import WorkPayload
 
@@ -61,9 +61,13 @@ class Runner:
         place = self._settings.place
         self.job_id = place.job_id if place else uuid.uuid4().hex
         self._observe = observe
+        self._runtime = make_runtime(self._settings, self.job_id)
         self._images = {
             operator.name: self._settings.images.resolve(
-                operator.name, operator.image, operator.command
+                operator.name,
+                operator.image,
+                operator.command,
+                needs_command=not self._runtime.knows_entry_points,
             )
             for operator in pipeline.operators
         }
@@ -93,6 +97,7 @@ class Runner:
         sweeping = asyncio.create_task(asyncio.to_thread(payload.sweep))
         try:
             payload.create(self._pipeline)
+            await self._prepare(payload)
             memory = JobMemory(f"{self._pipeline.name}-{self.job_id[:8]}", self._pipeline)
             with contextlib.closing(memory), adopting(self.job_id):
                 self._job = Job(
@@ -101,7 +106,7 @@ class Runner:
                     settings=self._settings,
                     payload=payload,
                     memory=memory,
-                    literal_paths=await self._may_mount(payload),
+                    runtime=self._runtime,
                     observe=self._observe,
                 )
                 self._ledger = Ledger(self._job)
@@ -112,6 +117,7 @@ class Runner:
                 payload.record.write_text(json.dumps(result.to_json(), indent=2) + "\n")
             await asyncio.to_thread(payload.deliver)
         finally:
+            await self._runtime.close()
             payload.discard()
             await sweeping
         return result
@@ -164,21 +170,11 @@ class Runner:
         self._final = self._report(payload.destination)
         return self._final
 
-    async def _may_mount(self, payload: Payload) -> bool:
-        """Find out whether declared paths can be shown; say so if they cannot."""
-        operators = self._pipeline.operators
-        if not any(payload.inputs(each) or payload.outputs(each) for each in operators):
-            return False
-        refusal = await probe_mounts(payload.mount_root)
-        if refusal:
-            self._observe(
-                Note(
-                    f"declared paths such as /input are not shown to operators ({refusal}); they "
-                    "find their folders in NVIDIA_CLARA_INPUTPATHS and NVIDIA_CLARA_OUTPUTPATHS, "
-                    "and nothing keeps them from writing into their inputs"
-                )
-            )
-        return not refusal
+    async def _prepare(self, payload: Payload) -> None:
+        """Find out what the runtime can do here, and say what it cannot."""
+        used = [(operator, self._images[operator.name]) for operator in self._pipeline.operators]
+        if remark := await self._runtime.prepare(payload, used):
+            self._observe(Note(remark))
 
     async def _run_operators(self, job: Job) -> None:
         for operator in self._pipeline.operators:

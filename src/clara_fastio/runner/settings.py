@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,14 @@ from clara_fastio.runner.workspace import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class RuntimeName(StrEnum):
+    """What runs the operators."""
+
+    PROCESS = "process"
+    PODMAN = "podman"
+    DOCKER = "docker"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +77,8 @@ class Settings:
     services
         Variables that tell each operator where its services are; operators that are not named here
         may have no services. A variable of the definition goes before one of the same name.
+    runtime
+        What runs the operators: ``process``, ``podman`` or ``docker``.
     place
         Work there and leave everything there; `input`, `output`, `overwrite`, `keep` and `state`
         mean nothing then.
@@ -84,4 +95,5 @@ class Settings:
     directory: Path = field(default_factory=Path.cwd)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     services: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    runtime: RuntimeName = RuntimeName.PROCESS
     place: Place | None = None

@@ -67,6 +67,7 @@ class Plan:
                 directory=None if image["directory"] is None else Path(image["directory"]),
                 environment=image["environment"],
                 driver=image["driver"],
+                container=image["container"],
             )
             for name, image in values.pop("images")["by_name"].items()
         }

@@ -13,7 +13,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from clara_fastio.runner.launcher import PR_SET_CHILD_SUBREAPER
+from clara_fastio.runner.runtimes.launcher import PR_SET_CHILD_SUBREAPER
 
 if TYPE_CHECKING:
     import socket

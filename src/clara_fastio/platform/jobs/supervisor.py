@@ -32,7 +32,11 @@ import time
 from typing import Any, NoReturn
 
 from clara_fastio.platform.jobs import job_program, service_program
-from clara_fastio.runner.launcher import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, children_of
+from clara_fastio.runner.runtimes.launcher import (
+    PR_SET_CHILD_SUBREAPER,
+    PR_SET_PDEATHSIG,
+    children_of,
+)
 
 LARGEST_PACKET = 1 << 10
 #: The status of a runner that could not be started.

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operators run as: processes of the user, or containers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clara_fastio.runner.runtimes.launch import Exit, Launch
+from clara_fastio.runner.runtimes.process import ProcessRuntime
+from clara_fastio.runner.runtimes.runtime import Connections, Runtime
+from clara_fastio.runner.runtimes.started import StartedOperator
+
+if TYPE_CHECKING:
+    from clara_fastio.runner.settings import Settings
+
+__all__ = ["Connections", "Exit", "Launch", "Runtime", "StartedOperator", "make_runtime"]
+
+
+def make_runtime(settings: Settings, job_id: str) -> Runtime:
+    """Make the runtime of one job."""
+    if settings.runtime == "process":
+        return ProcessRuntime(job_id, settings.environment)
+    from clara_fastio.runner.runtimes.container import ContainerRuntime
+    from clara_fastio.runner.runtimes.docker import Docker
+    from clara_fastio.runner.runtimes.podman import Podman
+
+    engine = Podman() if settings.runtime == "podman" else Docker()
+    return ContainerRuntime(job_id, settings.environment, engine)

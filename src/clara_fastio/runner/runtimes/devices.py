@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which GPUs an operator in a container gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clara_fastio.errors import PipelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_GPUS = Path("/proc/driver/nvidia/gpus")
+
+
+class Devices:
+    """The GPUs that a job may use, handed out in turns.
+
+    They are those of ``CUDA_VISIBLE_DEVICES`` or, without that variable, all of the machine.
+    Operators share them when they request more than there are.
+    """
+
+    def __init__(self, environment: Mapping[str, str], gpus: Path = _GPUS) -> None:
+        visible = environment.get("CUDA_VISIBLE_DEVICES")
+        if visible is not None:
+            self._names = [name.strip() for name in visible.split(",") if name.strip()]
+        else:
+            self._names = [str(index) for index in range(_count(gpus))]
+        self._next = 0
+
+    def take(self, count: int) -> list[str]:
+        """Name as many devices as an operator requests.
+
+        Raises
+        ------
+        PipelineError
+            There are not so many.
+        """
+        if count > len(self._names):
+            raise PipelineError(
+                f"the operator requests {count} GPUs, and {len(self._names)} can be used here"
+            )
+        names = [self._names[(self._next + index) % len(self._names)] for index in range(count)]
+        self._next += count
+        return names
+
+
+def _count(folder: Path) -> int:
+    return len(list(folder.iterdir())) if folder.is_dir() else 0

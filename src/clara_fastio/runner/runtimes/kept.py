@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A started container, seen from the runner."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import TYPE_CHECKING
+
+from clara_fastio.runner.runtimes.launch import Exit
+from clara_fastio.runner.runtimes.started import StartedOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: What podman and docker exit with when they could not run the container.
+_CLIENT_FAILED = 125
+
+
+class KeptContainer(StartedOperator):
+    """An operator in a container, below its keeper."""
+
+    #: Kills and removes the container.
+    remove_command: Sequence[str] = ()
+
+    def _exited(self, code: int, _memory: int | None) -> Exit:
+        error, hint = self._error, ""
+        if code == _CLIENT_FAILED and not error:
+            error = "its container could not be run; the last lines of output tell why"
+        if code == -signal.SIGKILL:
+            limit = self._launch.requests.memory
+            hint = f"perhaps because it needed more memory than the {limit} MB that it requests"
+        return Exit(code, None, error, "container", hint)
+
+    async def _lose_parent(self, code: int) -> Exit:
+        """Remove the container of a keeper that was killed."""
+        with contextlib.suppress(OSError):
+            process = await asyncio.create_subprocess_exec(
+                *self.remove_command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            await process.wait()
+        return Exit(code, None, f"its keeper ended with status {code}", "container")

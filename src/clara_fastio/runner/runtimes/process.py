@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process runtime: each operator is a process of the user, below a launcher."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clara_fastio.runner.channel import Channel
+from clara_fastio.runner.environment import base_environment
+from clara_fastio.runner.orphans import kill_orphans
+from clara_fastio.runner.runtimes.launch import Exit
+from clara_fastio.runner.runtimes.runtime import Connections, Runtime
+from clara_fastio.runner.runtimes.started import StartedOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from clara_fastio.pipeline import Operator
+    from clara_fastio.runner.images import Image
+    from clara_fastio.runner.memory import JobMemory
+    from clara_fastio.runner.payload import Payload
+    from clara_fastio.runner.runtimes.launch import Launch
+
+_LAUNCHER = Path(__file__).with_name("launcher.py")
+# The interpreter alone, without site-packages and without the operator's PYTHON* variables.
+_PROGRAM = (sys.executable, "-I", "-S", str(_LAUNCHER))
+
+
+class InheritedConnections(Connections):
+    """Descriptors that the operator inherits under the same numbers."""
+
+    def __init__(self, memory: JobMemory, operator: str) -> None:
+        self.control, self._theirs = Channel.pair()
+        self._memory = -1
+        try:
+            self._memory = memory.connect(operator)
+        except BaseException:
+            self.close()
+            raise
+        self.descriptors = (self._memory, self._theirs.fileno())
+        self.environment = {
+            "CLARA_FASTIO_SOCKET": f"fd:{self._memory}",
+            "CLARA_FASTIO_CONTROL": f"fd:{self._theirs.fileno()}",
+        }
+
+    def hand_over(self) -> None:
+        """Close the operator's descriptors."""
+        self._theirs.close()
+        if self._memory >= 0:
+            os.close(self._memory)
+            self._memory = -1
+
+    def process_ended(self) -> None:
+        """Do nothing: the end of file comes by itself."""
+
+    def close(self) -> None:
+        """Close all descriptors."""
+        self.hand_over()
+        self.control.close()
+
+
+class ProcessRuntime(Runtime):
+    """Runs each operator as a process, in a mount namespace where that is permitted."""
+
+    async def prepare(self, payload: Payload, operators: Iterable[tuple[Operator, Image]]) -> str:
+        """Find out whether declared paths can be shown."""
+        self._mount_root = payload.mount_root
+        if not any(payload.inputs(each) or payload.outputs(each) for each, _ in operators):
+            return ""
+        refusal = await _probe_mounts(payload.mount_root)
+        self.shows_paths = not refusal
+        if not refusal:
+            return ""
+        return (
+            f"declared paths such as /input are not shown to operators ({refusal}); they "
+            "find their folders in NVIDIA_CLARA_INPUTPATHS and NVIDIA_CLARA_OUTPUTPATHS, "
+            "and nothing keeps them from writing into their inputs"
+        )
+
+    def base_environment(self) -> dict[str, str]:
+        """Give the runner's own variables, without another job's."""
+        return base_environment(self.environment)
+
+    def connect(self, memory: JobMemory, operator: str) -> InheritedConnections:
+        """Make descriptors to be inherited."""
+        return InheritedConnections(memory, operator)
+
+    async def start(self, launch: Launch, connections: Connections) -> StartedOperator:
+        """Start a launcher that starts the operator."""
+        descriptors = connections.descriptors
+        plan = {
+            "descriptors": descriptors,
+            "root": str(self._mount_root),
+            "mounts": [
+                (str(entry.folder), entry.path, "r" if entry.is_input else "rw")
+                for entry in launch.entries
+                if self.shows_paths
+            ],
+            "directory": str(launch.directory),
+        }
+
+        def command(link: int) -> list[str]:
+            return [*_PROGRAM, json.dumps({**plan, "link": link}), *launch.command]
+
+        return await OperatorProcess.spawn(launch, command, launch.environment, descriptors)
+
+    async def close(self) -> None:
+        """Do nothing: launchers leave nothing behind."""
+
+
+class OperatorProcess(StartedOperator):
+    """An operator below its launcher."""
+
+    def _exited(self, code: int, memory: int | None) -> Exit:
+        # The kernel counts in units of 1024 bytes.
+        return Exit(code, None if memory is None else memory * 1024, self._error)
+
+    async def _lose_parent(self, code: int) -> Exit:
+        """Take the end of an operator whose launcher was killed; this process inherits the rest."""
+        ended = Exit(code, None, f"its launcher ended with status {code}")
+        if self.pid is not None:
+            with contextlib.suppress(ChildProcessError):  # It dies with its launcher.
+                _, status = await asyncio.to_thread(os.waitpid, self.pid, 0)
+                ended = Exit(os.waitstatus_to_exitcode(status), None, self._error)
+        names = ("NVIDIA_CLARA_JOBID", "NVIDIA_CLARA_STAGENAME")
+        kill_orphans(*(f"{name}={self._launch.environment[name]}" for name in names))
+        return ended
+
+
+async def _probe_mounts(root: Path) -> str:
+    """Find out whether operators may have mounts of their own.
+
+    Returns
+    -------
+    str
+        Empty if they may, else the reason why not.
+    """
+    probe = await asyncio.create_subprocess_exec(
+        *_PROGRAM,
+        "--probe",
+        str(root),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await probe.communicate()
+    if probe.returncode == 0:
+        return ""
+    return output.decode(errors="replace").strip() or f"status {probe.returncode}"
