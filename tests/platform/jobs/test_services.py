@@ -11,15 +11,13 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
-import pytest
-
 from clara_fastio.platform._proto import clara_pb2
 from tests.platform.jobs.office import Office, good
 from tests.platform.jobs.runs import is_alive, wait_until
 from tests.platform.serving import ServerProgram, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.platform.conftest import ServerProgram
 
 STOPPED, HEALTHY, FAULTED, CANCELED = 3, 1, 2, 3
 
@@ -62,19 +60,6 @@ def definition(service: str = SERVICE, operator: str = OPERATOR, port: str = "")
         """
 
 
-@pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProgram]:
-    server = ServerProgram(tmp_path_factory.mktemp("served") / "root", "--allow-any-command")
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def office(server: ServerProgram) -> Iterator[Office]:
-    with contextlib.closing(server.connect()) as channel:
-        yield Office(Wire(channel))
-
-
 def ask(office: Office, text: str) -> int:
     """Run a job whose operator asks the service; gives the service's process id."""
     status = office.run(text)
@@ -100,8 +85,9 @@ def test_a_service_that_died_is_started_again(office: Office) -> None:
     assert ask(office, definition()) != first
 
 
-def test_a_service_dies_with_its_server(office: Office, server: ServerProgram) -> None:
-    service = ask(office, definition())
+def test_a_service_dies_with_its_server(server: ServerProgram) -> None:
+    with contextlib.closing(server.connect()) as channel:
+        service = ask(Office(Wire(channel)), definition())
     server.kill()
     wait_until(lambda: not is_alive(service), 2)
 
@@ -117,9 +103,17 @@ def test_a_service_that_does_not_start_faults_the_job(office: Office) -> None:
 def test_a_taken_port_faults_the_job(office: Office) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        status = office.run(definition(port=f"port: {port}"))
+        text = definition(service=SERVICE + "# On a port.\n", port=f"port: {port}")
+        status = office.run(text)
     assert status.status == FAULTED
     assert f"port {port} is taken" in status.messages[0]
+
+
+def test_other_ports_than_those_it_runs_on_fault_the_job(office: Office) -> None:
+    ask(office, definition())
+    status = office.run(definition(port="port: 2000"))
+    assert status.status == FAULTED
+    assert "runs already, on other ports" in status.messages[0]
 
 
 def test_the_operators_own_variable_wins(office: Office) -> None:
