@@ -56,6 +56,14 @@ def test_without_a_reason_there_is_a_message_all_the_same(office: Office) -> Non
     assert list(office.status(job_id).messages) == ["canceled"]
 
 
+def test_a_reason_may_hold_anything(office: Office) -> None:
+    job_id = office.create(office.pipeline(shell("true")))
+    office.cancel(job_id, " a\0b " + "x" * 100_000)
+    (message,) = office.status(job_id).messages
+    assert message.startswith("a\ufffdb xxx")
+    assert len(message) == 4096
+
+
 def test_a_stopped_job_stays_as_it_is(office: Office) -> None:
     status = office.run(shell("true"))
     answer = office.cancel(status.job_id.value, "too late")

@@ -69,6 +69,11 @@ def test_no_message_names_a_folder_of_the_server(bench: Bench) -> None:
     assert "'payload/gone' cannot be started" in outcome.messages[0]
 
 
+def test_messages_hold_nothing_that_a_database_refuses(bench: Bench) -> None:
+    outcome = bench.run(bench.plan(shell(r"printf 'a\000b\377c\n'; exit 1")))
+    assert outcome.messages[1] == "a\ufffdb\ufffdc"
+
+
 def test_a_definition_that_does_not_resolve_is_a_fault(bench: Bench) -> None:
     outcome = bench.run(bench.plan(shell("true"), arguments={"LEVEL": "1"}))
     assert outcome.status is JobStatus.FAULTED

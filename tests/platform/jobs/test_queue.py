@@ -74,6 +74,13 @@ def test_a_job_that_is_put_back_is_first_again(queue: JobQueue[str]) -> None:
     assert [queue.take() for _ in range(3)] == ["NORMAL-0", "NORMAL-1", "NORMAL-2"]
 
 
+def test_the_queue_says_how_long_it_is(queue: JobQueue[str]) -> None:
+    fill(queue, LOWER, 2)
+    fill(queue, IMMEDIATE, 1)
+    assert queue.lengths() == {LOWER: 2, NORMAL: 0, HIGHER: 0, IMMEDIATE: 1}
+    assert len(queue) == 3
+
+
 @given(st.lists(st.sampled_from([*JobPriority, None]), max_size=60))
 def test_every_job_is_taken_once_and_in_the_order_of_its_priority(
     steps: list[JobPriority | None],

@@ -149,7 +149,7 @@ class Engine:
 
     def activity(self) -> Activity:
         """Say how things stand; from any thread."""
-        queued = Counter(priority.name for priority, _ in list(self._scheduler.queue))
+        queued = {each.name: count for each, count in self._scheduler.queue.lengths().items()}
         running = [active for active in list(self._active.values()) if active.execution]
         operators = Counter(
             each.status.name for active in running for each in active.record.operators
@@ -176,15 +176,20 @@ class Engine:
             _LOG.warning("job %s cannot start yet: %s", job_id, error)
             self._postpone(active)
             return
-        if begun is not None:
-            self._note(active, begun)
+        try:
+            if begun is not None:
+                self._note(active, begun)
+                active.settled.set()
+                await self._execute(active, active.execution)
+        except Exception:  # noqa: BLE001 - a bug must not keep what the job has of the machine
+            # Its record says that it runs: the next server evicts it.
+            _LOG.exception("the end of job %s could not be recorded", job_id)
+        finally:
+            self._active.pop(job_id, None)
+            self._scheduler.release(job_id)
             active.settled.set()
-            await self._execute(active, active.execution)
-        self._active.pop(job_id, None)
-        self._scheduler.release(job_id)
-        active.settled.set()
-        active.ended.set()
-        self._start_what_fits()
+            active.ended.set()
+            self._start_what_fits()
 
     def _postpone(self, active: Active) -> None:
         active.execution = None
@@ -253,6 +258,8 @@ class Engine:
             try:
                 return await self._database.write(work)
             except FastIOError as error:
+                if self._is_closing:
+                    raise
                 _LOG.warning("the records cannot be written, will be tried again: %s", error)
                 await asyncio.sleep(_RETRY)
 

@@ -109,9 +109,8 @@ class Execution:
             if message["kind"] == "operator":
                 await self._follow(_operator(message))
             elif message["kind"] == "result":
-                self._result = Outcome(
-                    JobStatus(message["status"]), tuple(message["messages"]), message["edges"]
-                )
+                texts = tuple(storable(text) for text in message["messages"])
+                self._result = Outcome(JobStatus(message["status"]), texts, message["edges"])
             elif message["kind"] == "memory":
                 self.memory = message["nbytes"]
 
@@ -126,6 +125,11 @@ class Execution:
             text = f"the job did not end at its time limit of {plan.timeout:g} s; it was killed"
             return Outcome(JobStatus.TERMINATED, (text,))
         return Outcome(JobStatus.FAULTED, (f"{_describe(code)}; its operators were stopped",))
+
+
+def storable(text: str) -> str:
+    """Replace the characters that not every database can keep."""
+    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _describe(code: int) -> str:

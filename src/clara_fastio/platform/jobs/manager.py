@@ -14,6 +14,7 @@ from clara_fastio.errors import FastIOError, InvalidRequestError, UnavailableErr
 from clara_fastio.platform.jobs.blueprint import Blueprint, Blueprints
 from clara_fastio.platform.jobs.capacity import needs_of
 from clara_fastio.platform.jobs.engine import Engine
+from clara_fastio.platform.jobs.execution import storable
 from clara_fastio.platform.records import jobs, pairs, payloads, pipelines
 from clara_fastio.platform.records.jobs import JobRecord, OperatorRecord
 from clara_fastio.platform.records.payloads import PayloadType
@@ -37,6 +38,7 @@ _LOG = logging.getLogger("clara_fastio.platform")
 _LONGEST_NAME = 255
 _EVICTED = "the server ended while the job ran"
 _CANCELED = "canceled"
+_LONGEST_REASON = 4096
 #: Seconds beyond the grace time that a call waits for a canceled job to stop.
 _MARGIN = 5.0
 
@@ -225,7 +227,7 @@ class JobManager:
         NotFoundError
             There is no such job.
         """
-        reason = reason.strip() or _CANCELED
+        reason = storable(reason.strip())[:_LONGEST_REASON] or _CANCELED
 
         def stop(connection: Connection) -> JobRecord:
             return jobs.stop_pending(

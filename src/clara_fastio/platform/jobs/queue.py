@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from clara_fastio.platform.records.states import JobPriority
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Item = TypeVar("Item")
 
@@ -38,11 +35,9 @@ class JobQueue(Generic[Item]):
     def __contains__(self, job_id: str) -> bool:
         return any(job_id in waiting for waiting in self._waiting.values())
 
-    def __iter__(self) -> Iterator[tuple[JobPriority, str]]:
-        """Give priority and id of each job, the highest priority first."""
-        for priority in reversed(JobPriority):
-            for job_id in self._waiting[priority]:
-                yield priority, job_id
+    def lengths(self) -> dict[JobPriority, int]:
+        """Count the jobs of each priority; from any thread."""
+        return {priority: len(waiting) for priority, waiting in self._waiting.items()}
 
     def put(self, job_id: str, priority: JobPriority, item: Item) -> None:
         """Add a job behind those of its priority."""

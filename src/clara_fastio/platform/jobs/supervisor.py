@@ -29,6 +29,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from typing import Any, NoReturn
 
 from clara_fastio.platform.jobs import job_program, service_program
@@ -142,6 +143,8 @@ class Supervisor:
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() == parent:
                 status = PROGRAMS[program](socket.socket(fileno=connection))
+        except Exception:  # noqa: BLE001 - it must not get out of here, into a second supervisor
+            traceback.print_exc()
         finally:
             os._exit(status)
 
