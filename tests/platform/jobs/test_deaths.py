@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from pathlib import Path
@@ -12,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from clara_fastio.platform.jobs.execution import Execution, Outcome
 from clara_fastio.platform.records.states import JobStatus
 from tests.helpers.processes import ROOT, Program
 from tests.platform.jobs.runs import children, is_alive, kill, marked, shell, wait_until
 
 if TYPE_CHECKING:
-    from clara_fastio.platform.jobs.execution import Execution, Outcome
     from tests.platform.jobs.runs import Bench
 
 #: It leaves a process behind that has neither its group nor its environment.
@@ -70,6 +71,26 @@ def test_a_killed_supervisor_is_a_fault_and_the_next_job_gets_another(bench: Ben
     first = bench.supervision.pid
     again = bench.run(bench.plan(shell("true"), payload=bench.folder))
     assert again.status is JobStatus.HEALTHY
+    assert bench.supervision.pid != first
+
+
+def test_a_supervisor_that_died_unnoticed_is_replaced(bench: Bench) -> None:
+    async def ignore(_: object) -> None:
+        pass
+
+    async def run() -> tuple[Outcome, int]:
+        bench.supervision.open()
+        first = bench.supervision.pid
+        kill(first)
+        await asyncio.to_thread(os.waitid, os.P_PID, first, os.WEXITED | os.WNOWAIT)
+        try:
+            outcome = await Execution(bench.supervision, ignore).run(bench.plan(shell("true")))
+            return outcome, first
+        finally:
+            bench.supervision.close()
+
+    outcome, first = asyncio.run(run())
+    assert outcome.status is JobStatus.HEALTHY
     assert bench.supervision.pid != first
 
 

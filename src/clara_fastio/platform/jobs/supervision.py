@@ -100,18 +100,26 @@ class Supervision:
         SystemCallError
             No process can be started.
         """
+        try:
+            return await self._order_start(job_id, connection, program)
+        except ConnectionError:  # The supervisor has died, and nobody has noticed yet.
+            self._lose()
+        except OSError as error:
+            raise _unreachable(error) from error
+        try:
+            return await self._order_start(job_id, connection, program)
+        except OSError as error:
+            raise _unreachable(error) from error
+
+    async def _order_start(
+        self, job_id: str, connection: socket.socket, program: str
+    ) -> asyncio.Future[int]:
         if self._connection is None:
             self.open()
+        order = {"kind": "start", "job": job_id, "program": program}
+        await self._send(order, connection)
         ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._runners[job_id] = ended
-        try:
-            await self._send({"kind": "start", "job": job_id, "program": program}, connection)
-        except OSError as error:
-            self._runners.pop(job_id, None)
-            raise SystemCallError(
-                f"the supervisor of the runners cannot be reached: {error.strerror}",
-                errno=error.errno or 0,
-            ) from error
         return ended
 
     async def kill(self, job_id: str) -> None:
@@ -162,10 +170,11 @@ class Supervision:
 
     def _lose(self) -> None:
         """Note that the supervisor was killed; its runners die with it, and their operators."""
-        if self._connection is not None:
-            asyncio.get_running_loop().remove_reader(self._connection)
-            self._connection.close()
-            self._connection = None
+        if self._connection is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._connection)
+        self._connection.close()
+        self._connection = None
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
         _LOG.error("the supervisor %d has died; the next job gets another", self.pid)
@@ -176,6 +185,13 @@ class Supervision:
             if not ended.done():
                 ended.set_result(LOST)
         self._runners.clear()
+
+
+def _unreachable(error: OSError) -> SystemCallError:
+    return SystemCallError(
+        f"the supervisor of the runners cannot be reached: {error.strerror}",
+        errno=error.errno or 0,
+    )
 
 
 def public_environment(inherited: Mapping[str, str]) -> dict[str, str]:
