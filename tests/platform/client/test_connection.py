@@ -69,8 +69,10 @@ def test_a_server_that_is_stopped_misses_the_deadline(server):
                 client.server.version()
             with pytest.raises(errors.DeadlineExceededError, match=r"Pipelines\.List in time"):
                 client.pipelines.list()
+            hasty = Client(server.address, timeout=0.02)
             with pytest.raises(errors.DeadlineExceededError, match=r"Pipelines\.Create in time"):
-                client.pipelines.create({"a.yaml": "x"})
+                hasty.pipelines.create({"a.yaml": "x"})
+            hasty.close()
         finally:
             server.process.send_signal(signal.SIGCONT)
         assert str(client.server.version())

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.platform.conftest import ServerProgram
 from tests.platform.original_client.environment import python_of_environment
+from tests.platform.serving import ServerProgram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

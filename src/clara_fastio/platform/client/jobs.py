@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from clara_fastio.errors import DeadlineExceededError
@@ -163,9 +164,10 @@ class AsyncJobs:
         answers = self._transport.stream(
             "Jobs", "ReadLogs", job_id=to_wire(parse_id(job_id, "job")), operator_name=operator
         )
-        async for answer in answers:
-            for line in answer.logs:
-                yield line
+        async with contextlib.aclosing(answers):
+            async for answer in answers:
+                for line in answer.logs:
+                    yield line
 
     async def watch(self, job_id: str) -> AsyncGenerator[Job, None]:
         """Yield a job now and after each change, until it is stopped.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from clara_fastio.platform.client import reading
@@ -170,8 +171,10 @@ class AsyncPayloads:
 
     async def read(self, payload_id: str, name: str) -> AsyncGenerator[bytes, None]:
         """Yield the content of one file in chunks, each at most some megabytes."""
-        async for chunk in receive(self._transport, parse_id(payload_id, "payload"), name):
-            yield chunk
+        chunks = receive(self._transport, parse_id(payload_id, "payload"), name)
+        async with contextlib.aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
 
     async def add_metadata(self, payload_id: str, metadata: Mapping[str, str]) -> dict[str, str]:
         """Add pairs to a reusable payload and give all that there are then.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from clara_fastio.platform.client import reading
@@ -41,5 +42,7 @@ class AsyncServer:
 
     async def watch_utilization(self) -> AsyncGenerator[tuple[GpuUtilization, ...], None]:
         """Yield how the GPUs are used, again and again, until the iteration is left."""
-        async for answer in self._transport.stream("Clara", "Utilization", watch=True):
-            yield reading.utilization(answer.gpu_metrics)
+        answers = self._transport.stream("Clara", "Utilization", watch=True)
+        async with contextlib.aclosing(answers):
+            async for answer in answers:
+                yield reading.utilization(answer.gpu_metrics)

@@ -87,7 +87,8 @@ class Client:
     insecure
         Send the token unencrypted to another machine.
     timeout
-        Seconds to wait for an answer, and in streams for each message; ``None`` waits for ever.
+        Seconds to wait for an answer, and in streams for each message; the answer to an upload may
+        take twenty times as long. ``None`` waits for ever.
 
     Attributes
     ----------

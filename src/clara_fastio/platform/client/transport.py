@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+#: The answer to a stream may take that many times as long: a server writes out what it was sent.
+_SETTLING = 20
+
 _LOG = logging.getLogger("clara_fastio.platform.client")
 
 #: What is read at the end of a stream.
@@ -107,7 +110,7 @@ class Transport:
                     break  # The server has answered without waiting for the rest.
             else:
                 await self._in_time(method, call.done_writing())
-            return await self._in_time(method, self._single(method, call))
+            return await self._in_time(method, self._single(method, call), _SETTLING)
         finally:
             call.cancel()
 
@@ -163,10 +166,11 @@ class Transport:
             raise from_header(answer.header, await call.trailing_metadata())
         return answer
 
-    async def _in_time(self, method: Method, step: Awaitable[_T]) -> _T:
+    async def _in_time(self, method: Method, step: Awaitable[_T], factor: float = 1) -> _T:
         """Wait for one step of a call that as a whole may take any time."""
+        seconds = None if self.timeout is None else self.timeout * factor
         try:
-            async with asyncio.timeout(self.timeout) as limit:
+            async with asyncio.timeout(seconds) as limit:
                 return await step
         except TimeoutError as error:
             if not limit.expired():
