@@ -56,6 +56,10 @@ test: build  ## C++ tests, then Python tests, among them a short run of kills
 	ctest --test-dir build/test --output-on-failure --parallel $$(nproc)
 	python -m pytest
 
+.PHONY: test-postgresql
+test-postgresql: build  ## The platform's tests again, with records in PostgreSQL
+	python -m pytest tests/platform --records=postgresql --ignore=tests/platform/records
+
 .PHONY: torch
 torch: .venv/ready  ## Install torch (200 MB), with which the DLPack tests then work too
 	python -m pip install --quiet --group torch

@@ -27,6 +27,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rounds", type=int, default=200, help="processes that tests/kill kills")
+    parser.addoption(
+        "--records",
+        choices=("sqlite", "postgresql"),
+        default="sqlite",
+        help="where the servers of tests/platform keep their records",
+    )
     parser.addoption("--server-kills", type=int, default=8, help="kills of tests/platform/kill")
 
 

@@ -8,11 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.platform.postgresql import PostgreSQL
 from tests.platform.serving import ServerProgram, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _records(request) -> Iterator[None]:
+    """Give every server a database of its own in PostgreSQL, with ``--records=postgresql``."""
+    if request.config.getoption("--records") == "sqlite":
+        yield
+        return
+    ServerProgram.cluster = request.getfixturevalue("postgresql")
+    yield
+    ServerProgram.cluster = None
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """Start a server of PostgreSQL."""
+    server = PostgreSQL()
+    yield server
+    server.remove()
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ class PostgreSQL:
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
         if self._user:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        self._databases: dict[Path, str] = {}
         self._log = (self.folder / "log").open("a")
         self._run("initdb", "--auth=trust", "--username=clara", "--no-sync", "data")
         self._start()
@@ -44,6 +45,12 @@ class PostgreSQL:
         name = f"clara_{uuid.uuid4().hex[:12]}"
         self._run("createdb", "--host", str(self.folder), "--username=clara", name)
         return f"postgresql+psycopg://clara@/{name}?host={self.folder}"
+
+    def database_of(self, root: Path) -> str:
+        """Give the URL of the database that belongs to a folder."""
+        if root not in self._databases:
+            self._databases[root] = self.new_database()
+        return self._databases[root]
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it: SIGINT cuts connections, SIGQUIT is a crash."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.platform.postgresql import PostgreSQL
+
 
 class Wire:
     """Calls rpcs by name: ``wire.Jobs.Status(request)``; streams come back as lists."""
@@ -57,10 +59,15 @@ class _Service:
 class ServerProgram:
     """``clara serve`` as a process of its own."""
 
+    #: Where all of them keep their records, unless that is their root.
+    cluster: PostgreSQL | None = None
+
     def __init__(
         self, root: Path, *options: str, environment: dict[str, str] | None = None
     ) -> None:
         self.root = root
+        if ServerProgram.cluster is not None and "--database" not in options:
+            options += ("--database", ServerProgram.cluster.database_of(root))
         self._text = ""
         command = [sys.executable, "-m", "clara_fastio.cli", "serve", "--root", str(root)]
         # Not a pipe, which would stop a server that writes more than anybody reads.

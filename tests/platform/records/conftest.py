@@ -8,15 +8,6 @@ import asyncio
 import pytest
 
 from clara_fastio.platform.records.database import Database
-from tests.platform.postgresql import PostgreSQL
-
-
-@pytest.fixture(scope="session")
-def postgresql():
-    """Start a server of PostgreSQL."""
-    server = PostgreSQL()
-    yield server
-    server.remove()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
