@@ -124,6 +124,10 @@ def test_what_is_there_is_not_overwritten_unasked(client, payload, folder, tmp_p
     assert contents(tmp_path / "to") == contents(folder)
     with pytest.raises(errors.AlreadyExistsError, match="3 more"):
         client.payloads.upload(payload, folder, existing=Existing.REFUSE)
+    with pytest.raises(errors.AlreadyExistsError):
+        client.payloads.download(payload, tmp_path / "to", existing="refuse")
+    with pytest.raises(ValueError, match="'sometimes'"):
+        client.payloads.download(payload, tmp_path / "to", existing="sometimes")
 
 
 def test_what_was_interrupted_is_resumed(client, payload, folder, tmp_path):

@@ -111,7 +111,7 @@ class AsyncPayloads:
             A file of this machine cannot be read.
         """
         transfer = Upload(self._transport, parse_id(payload_id, "payload"))
-        return await transfer.run(source, existing, progress)
+        return await transfer.run(source, Existing(existing), progress)
 
     async def write(
         self, payload_id: str, name: str, content: bytes | BinaryIO, *, mode: int = 0
@@ -167,7 +167,7 @@ class AsyncPayloads:
         """
         info = await self.get(payload_id)
         transfer = Download(self._transport, info, name)
-        return await transfer.run(destination, existing, progress)
+        return await transfer.run(destination, Existing(existing), progress)
 
     async def read(self, payload_id: str, name: str) -> AsyncGenerator[bytes, None]:
         """Yield the content of one file in chunks, each at most some megabytes."""
