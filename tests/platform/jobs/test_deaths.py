@@ -74,6 +74,12 @@ def test_a_killed_supervisor_is_a_fault_and_the_next_job_gets_another(bench: Ben
     assert bench.supervision.pid != first
 
 
+def kill_unnoticed(pid: int) -> None:
+    """Kill a child and wait for its end, while the loop stands still."""
+    kill(pid)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
 def test_a_supervisor_that_died_unnoticed_is_replaced(bench: Bench) -> None:
     async def ignore(_: object) -> None:
         pass
@@ -81,8 +87,7 @@ def test_a_supervisor_that_died_unnoticed_is_replaced(bench: Bench) -> None:
     async def run() -> tuple[Outcome, int]:
         bench.supervision.open()
         first = bench.supervision.pid
-        kill(first)
-        await asyncio.to_thread(os.waitid, os.P_PID, first, os.WEXITED | os.WNOWAIT)
+        kill_unnoticed(first)
         try:
             outcome = await Execution(bench.supervision, ignore).run(bench.plan(shell("true")))
             return outcome, first
