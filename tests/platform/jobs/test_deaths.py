@@ -148,7 +148,8 @@ def test_nothing_outlives_a_killed_server(bench: Bench, also: str) -> None:
             victims = [supervisor, runner]
         killed = time.monotonic()
         for pid in (server.pid, *victims):
-            kill(pid)
+            with contextlib.suppress(ProcessLookupError):  # It was faster.
+                kill(pid)
         wait_until(lambda: not [pid for pid in doomed if is_alive(pid)], 2)
         assert time.monotonic() - killed < 2
 
