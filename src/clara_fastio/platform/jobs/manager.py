@@ -5,24 +5,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import time
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
-from clara_fastio.errors import FastIOError, InvalidRequestError, UnavailableError
+from clara_fastio.errors import FastIOError
 from clara_fastio.platform.jobs.blueprint import Blueprint, Blueprints
 from clara_fastio.platform.jobs.capacity import needs_of
+from clara_fastio.platform.jobs.creation import add_job, checked_name, find_sources
 from clara_fastio.platform.jobs.engine import Engine
 from clara_fastio.platform.jobs.execution import storable
-from clara_fastio.platform.records import jobs, pairs, payloads, pipelines
+from clara_fastio.platform.jobs.finishing import finishing
+from clara_fastio.platform.records import jobs, pairs
 from clara_fastio.platform.records.jobs import JobRecord, OperatorRecord
 from clara_fastio.platform.records.payloads import PayloadType
 from clara_fastio.platform.records.states import JobPriority, JobState, JobStatus, OperatorStatus
 from clara_fastio.platform.wire.identifiers import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -31,32 +32,12 @@ if TYPE_CHECKING:
     from clara_fastio.platform.payloads.store import PayloadStore
     from clara_fastio.platform.records.database import Database
 
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
-
 _LOG = logging.getLogger("clara_fastio.platform")
-_LONGEST_NAME = 255
 _EVICTED = "the server ended while the job ran"
 _CANCELED = "canceled"
 _LONGEST_REASON = 4096
 #: Seconds beyond the grace time that a call waits for a canceled job to stop.
 _MARGIN = 5.0
-
-
-def finishing(
-    work: Callable[Given, Awaitable[Result]],
-) -> Callable[Given, Awaitable[Result]]:
-    """Let a coroutine run to its end though its caller goes away, so that nothing is half done."""
-    running: set[asyncio.Future[Any]] = set()
-
-    @functools.wraps(work)
-    async def finish(*args: Given.args, **kwargs: Given.kwargs) -> Result:
-        task = asyncio.ensure_future(work(*args, **kwargs))
-        running.add(task)
-        task.add_done_callback(running.discard)
-        return await asyncio.shield(task)
-
-    return finish
 
 
 class JobManager:
@@ -151,7 +132,7 @@ class JobManager:
             There is no room for another payload.
         """
         pipeline = await self._database.read(
-            lambda connection: _sources(connection, pipeline_id, input_payloads)
+            lambda connection: find_sources(connection, pipeline_id, input_payloads)
         )
         blueprint = await self.blueprints.find(pipeline.definition_id, {})
         now = time.time_ns()
@@ -164,7 +145,7 @@ class JobManager:
             pipeline_id=pipeline_id,
             payload_id=new_id(),
             definition_id=pipeline.definition_id,
-            name=_checked_name(name) or pipeline.name,
+            name=checked_name(name) or pipeline.name,
             priority=priority,
             state=JobState.PENDING,
             status=JobStatus.HEALTHY,
@@ -174,7 +155,7 @@ class JobManager:
         )
         try:
             await asyncio.to_thread(self._make_payload, job.payload_id, input_payloads)
-            await self._database.write(lambda connection: _add(connection, job))
+            await self._database.write(lambda connection: add_job(connection, job))
         except BaseException:
             with contextlib.suppress(FastIOError, OSError):
                 await asyncio.to_thread(self._store.delete, job.payload_id)
@@ -313,34 +294,3 @@ class JobManager:
             )
         else:
             self._engine.enqueue(job, blueprint, needs)
-
-
-def _sources(
-    connection: Connection, pipeline_id: str, input_payloads: Iterable[str]
-) -> pipelines.PipelineRecord:
-    """Find the pipeline of a job, and look at the payloads that it is to be given."""
-    for payload_id in input_payloads:
-        if payloads.find(connection, payload_id).type is not PayloadType.REUSABLE:
-            raise InvalidRequestError(
-                f"the payload {payload_id!r} belongs to a job; only reusable payloads can be the "
-                "input of another"
-            )
-    return pipelines.find(connection, pipeline_id)
-
-
-def _add(connection: Connection, job: JobRecord) -> None:
-    if pipelines.find(connection, job.pipeline_id).definition_id != job.definition_id:
-        raise UnavailableError(
-            f"the pipeline {job.pipeline_id!r} was updated meanwhile; repeat the call"
-        )
-    payloads.add(connection, job.payload_id, PayloadType.PIPELINE, job.created, job_id=job.id)
-    jobs.add(connection, job)
-
-
-def _checked_name(name: str) -> str:
-    if len(name) > _LONGEST_NAME or not name.isprintable():
-        raise InvalidRequestError(
-            f"the name {name[:40]!r} cannot be a job's: it needs up to {_LONGEST_NAME} characters "
-            "that can be printed"
-        )
-    return name.strip()
