@@ -14,8 +14,8 @@ from clara_fastio.runner.runtimes.started import StartedOperator
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: What podman and docker exit with when they could not run the container.
-_CLIENT_FAILED = 125
+#: What podman and docker exit with when they, or what they use, could not run the container.
+_CLIENT_FAILED = {125, 126}
 
 
 class KeptContainer(StartedOperator):
@@ -26,7 +26,7 @@ class KeptContainer(StartedOperator):
 
     def _exited(self, code: int, _memory: int | None) -> Exit:
         error, hint = self._error, ""
-        if code == _CLIENT_FAILED and not error:
+        if code in _CLIENT_FAILED and not error:
             error = "its container could not be run; the last lines of output tell why"
         if code == -signal.SIGKILL:
             limit = self._launch.requests.memory
