@@ -110,3 +110,18 @@ def test_ctrl_c_ends_a_wait_and_the_client_can_still_be_used(shared_server, run_
     program.signal(signal.SIGINT)
     program.expect("True")
     program.wait()
+
+
+CARELESS = """
+    import sys
+    from clara_fastio.platform import Client
+    client = Client(sys.argv[1])
+    samples = client.server.watch_utilization()
+    print(next(samples), flush=True)
+    """
+
+
+def test_a_program_ends_although_it_has_closed_nothing(shared_server, run_program):
+    program = run_program(CARELESS, shared_server.address)
+    assert program.read_line().startswith("()")
+    assert program.wait() == 0, program.errors

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
 import functools
 import os
 import threading
@@ -24,6 +26,7 @@ _TIDYING = 5.0
 
 _lock = threading.Lock()
 _running: tuple[int, asyncio.AbstractEventLoop] | None = None
+_is_over = False
 
 
 class Shell(Generic[Inner]):
@@ -76,7 +79,8 @@ def iterating(
             while batch := run(batches.take()):
                 yield from batch
         finally:
-            run(batches.close())
+            if not _is_over:
+                run(batches.close())
 
     return call
 
@@ -126,6 +130,28 @@ def _loop() -> asyncio.AbstractEventLoop:
         # A forked child has its parent's loop, but not the thread that ran it.
         if _running is None or _running[0] != os.getpid():
             loop = asyncio.new_event_loop()
-            threading.Thread(target=loop.run_forever, name="clara-client", daemon=True).start()
+            thread = threading.Thread(target=loop.run_forever, name="clara-client", daemon=True)
+            thread.start()
             _running = os.getpid(), loop
+            atexit.register(_end, os.getpid(), loop, thread)
         return _running[1]
+
+
+def _end(pid: int, loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    """End what still runs while it can: later, a thread does not get to run, but is waited for."""
+    global _is_over  # noqa: PLW0603 - as above
+    if pid != os.getpid():
+        return
+    _is_over = True
+    with contextlib.suppress(TimeoutError):
+        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(_TIDYING)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(_TIDYING)
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)

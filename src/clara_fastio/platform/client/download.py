@@ -76,7 +76,7 @@ class Download:
         """Say which folder files go to, and under which names."""
         path = Path(destination)
         for file in self._info.files:
-            if file.name == self._name:
+            if self._name and file.name == self._name:
                 is_folder = destination.endswith("/") or path.is_dir()
                 last = file.name.rpartition("/")[2]
                 return (path, {last: file}) if is_folder else (path.parent, {path.name: file})

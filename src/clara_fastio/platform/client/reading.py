@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from clara_fastio.errors import PlatformError
 from clara_fastio.platform._proto import common_pb2, jobs_pb2
 from clara_fastio.platform.client import models
 from clara_fastio.platform.client.states import (
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from clara_fastio.platform._proto import clara_pb2, payloads_pb2, pipelines_pb2
 
 _Word = TypeVar("_Word", bound="StrEnum")
+_Answer = TypeVar("_Answer")
 
 #: The members are in the order of the wire's numbers, which begin with 0 for what is unknown.
 _NS = 1_000_000_000
@@ -53,6 +55,12 @@ def to_timestamp(moment: datetime | None) -> common_pb2.Timestamp | None:
     return timestamps.to_wire(int(moment.timestamp()) * _NS)
 
 
+def _first(answers: list[_Answer]) -> _Answer:
+    if not answers:
+        raise PlatformError("the server ended its stream without a message; its log may say why")
+    return answers[0]
+
+
 def pipeline_info(details: pipelines_pb2.PipelinesListResponse.PipelineDetails) -> Any:
     """Read an entry of the list."""
     return models.PipelineInfo(
@@ -62,7 +70,7 @@ def pipeline_info(details: pipelines_pb2.PipelinesListResponse.PipelineDetails) 
 
 def pipeline(answers: list[pipelines_pb2.PipelinesDetailsResponse]) -> models.Pipeline:
     """Put the parts together; the first has what is there once."""
-    first = answers[0]
+    first = _first(answers)
     contents: dict[str, str] = {}
     for answer in answers:
         path = answer.definition.path
@@ -146,7 +154,7 @@ def payload_file(details: payloads_pb2.PayloadFileDetails) -> models.PayloadFile
 
 def payload(answers: list[payloads_pb2.PayloadsDetailsResponse]) -> models.PayloadInfo:
     """Put the answers together, one per file; the first has what is there once."""
-    first = answers[0]
+    first = _first(answers)
     return models.PayloadInfo(
         id=first.payload_id.value,
         type=word(PayloadType, first.type),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
-from clara_fastio.errors import ClosedError, InvalidRequestError
+from clara_fastio.errors import ClosedError, InvalidRequestError, PlatformError
 from clara_fastio.platform._proto import common_pb2
 from clara_fastio.platform.client import address as addresses
 from clara_fastio.platform.client.failures import deadline_exceeded, from_header, from_rpc
@@ -123,8 +123,7 @@ class Transport:
                 answer = await self._in_time(method, call.read())
                 if answer is _END:
                     return
-                if answer.header.code < 0:
-                    raise from_header(answer.header, await call.trailing_metadata())
+                await self._check(method, call, answer)
                 yield answer
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error, method, self.address) from error
@@ -162,9 +161,17 @@ class Transport:
             answer = await call
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error, method, self.address) from error
+        await self._check(method, call, answer)
+        return answer
+
+    async def _check(self, method: Method, call: Any, answer: Any) -> None:
+        if answer is None:  # What grpc makes of bytes that cannot be read.
+            raise PlatformError(
+                f"the server at {self.address} answered {method.service}.{method.name} with "
+                "something that is no message of the platform's"
+            )
         if answer.header.code < 0:
             raise from_header(answer.header, await call.trailing_metadata())
-        return answer
 
     async def _in_time(self, method: Method, step: Awaitable[_T], factor: float = 1) -> _T:
         """Wait for one step of a call that as a whole may take any time."""
