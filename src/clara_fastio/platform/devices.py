@@ -6,12 +6,8 @@ from __future__ import annotations
 import contextlib
 import platform
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import psutil
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _MEGABYTE = 1_000_000
 
@@ -38,16 +34,7 @@ class DeviceSample:
 
 
 class Devices:
-    """The GPUs; none where the library is not installed or finds no driver.
-
-    Parameters
-    ----------
-    owner_of
-        Names the operator and the job that a process belongs to; ``None`` if to none.
-    """
-
-    def __init__(self, owner_of: Callable[[int], DeviceProcess | None]) -> None:
-        self._owner_of = owner_of
+    """The GPUs; none where the library is not installed or finds no driver."""
 
     def sample(self) -> list[DeviceSample]:
         """Look at every device; blocks for some milliseconds."""
@@ -66,29 +53,33 @@ class Devices:
             samples = []
             for handle in handles:
                 with contextlib.suppress(nvml.NVMLError):  # Lost, or in a mode that tells nothing.
-                    samples.append(self._sample(nvml, handle))
+                    samples.append(_sample(nvml, handle))
             return samples
         finally:
             nvml.nvmlShutdown()
 
-    def _sample(self, nvml, handle) -> DeviceSample:  # type: ignore[no-untyped-def]  # noqa: ANN001
-        memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-        processes = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
-        return DeviceSample(
-            node=platform.node(),
-            pcie=nvml.nvmlDeviceGetPciInfo(handle).bus,
-            compute=nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100,
-            memory=memory.used / memory.total,
-            memory_free=memory.free // _MEGABYTE,
-            memory_used=memory.used // _MEGABYTE,
-            processes=tuple(self._owner(process.pid) for process in processes),
-        )
 
-    def _owner(self, pid: int) -> DeviceProcess:
-        owner = self._owner_of(pid)
-        if owner is not None:
-            return owner
-        try:
-            return DeviceProcess(psutil.Process(pid).name(), None)
-        except psutil.Error:
-            return DeviceProcess(f"process {pid}", None)
+def _sample(nvml, handle) -> DeviceSample:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    processes = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    return DeviceSample(
+        node=platform.node(),
+        pcie=nvml.nvmlDeviceGetPciInfo(handle).bus,
+        compute=nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100,
+        memory=memory.used / memory.total,
+        memory_free=memory.free // _MEGABYTE,
+        memory_used=memory.used // _MEGABYTE,
+        processes=tuple(owner_of(process.pid) for process in processes),
+    )
+
+
+def owner_of(pid: int) -> DeviceProcess:
+    """Say whose a process is: an operator's, by the environment that its job has given it."""
+    with contextlib.suppress(psutil.Error):
+        environment = psutil.Process(pid).environ()
+        if "NVIDIA_CLARA_JOBID" in environment:
+            operator = environment.get("NVIDIA_CLARA_STAGENAME", "")
+            return DeviceProcess(operator, environment["NVIDIA_CLARA_JOBID"])
+    with contextlib.suppress(psutil.Error):
+        return DeviceProcess(psutil.Process(pid).name(), None)
+    return DeviceProcess(f"process {pid}", None)

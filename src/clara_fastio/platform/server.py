@@ -96,7 +96,7 @@ class Server:
             stack.push_async_callback(manager.close)
             await manager.open()
             services = {
-                "Clara": ClaraService(Devices(lambda _: None), manager.stop_services),
+                "Clara": ClaraService(Devices(), manager.stop_services),
                 "Jobs": JobsService(manager, database, job_settings.logs),
                 "Models": ModelsService(),
                 "Payloads": payloads_service,

@@ -10,12 +10,12 @@ import time
 from typing import TYPE_CHECKING
 
 from clara_fastio.errors import FastIOError
+from clara_fastio.platform.finishing import finishing
 from clara_fastio.platform.jobs.blueprint import Blueprint, Blueprints
 from clara_fastio.platform.jobs.capacity import needs_of
 from clara_fastio.platform.jobs.creation import add_job, checked_name, find_sources
 from clara_fastio.platform.jobs.engine import Engine
 from clara_fastio.platform.jobs.execution import storable
-from clara_fastio.platform.jobs.finishing import finishing
 from clara_fastio.platform.records import jobs, pairs
 from clara_fastio.platform.records.jobs import JobRecord, OperatorRecord
 from clara_fastio.platform.records.payloads import PayloadType

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from clara_fastio.errors import InvalidRequestError, NotFoundError
 from clara_fastio.platform._proto import payloads_pb2
 from clara_fastio.platform.allocator import keep_freed_memory
-from clara_fastio.platform.jobs.manager import finishing
+from clara_fastio.platform.finishing import finishing
 from clara_fastio.platform.records import pairs, payload_guards, payloads
 from clara_fastio.platform.records.payloads import PayloadType
 from clara_fastio.platform.services.dispatch import Role
