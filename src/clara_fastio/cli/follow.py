@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from clara_fastio.cli.exit_codes import ExitCode
 from clara_fastio.cli.output import console, is_terminal, make_table, print_json_line
-from clara_fastio.cli.texts import OPERATOR_COLUMNS, duration, operator_cells, outcome, styled
+from clara_fastio.cli.texts import (
+    OPERATOR_COLUMNS,
+    duration,
+    operator_cells,
+    outcome,
+    plain,
+    styled,
+)
 from clara_fastio.cli.texts import to_json as as_json_value
 
 if TYPE_CHECKING:
@@ -27,6 +34,8 @@ _EXIT = {
 _DETACHED = 130
 #: Lines of the drawing that are no operator's.
 _FRAME = 5
+#: A narrower terminal has no room for the times.
+_FULL = 60
 
 
 def follow(client: Client, job_id: str, *, as_json: bool = False, quiet: bool = False) -> int:
@@ -41,7 +50,7 @@ def follow(client: Client, job_id: str, *, as_json: bool = False, quiet: bool = 
         return ExitCode.OK
     sys.stdout.flush()  # Else the two change places in a file that takes both.
     for message in job.messages or (f"the job is {outcome(job)}",):
-        print(f"clara: {message}", file=sys.stderr)
+        print(f"clara: {plain(message)}", file=sys.stderr)
     return _EXIT.get(job.status.value, ExitCode.INTERNAL)
 
 
@@ -60,17 +69,17 @@ def _drawn(changes: Iterator[Job]) -> Job:
     job = next(changes)
     with Live(
         console=screen,
-        get_renderable=lambda: draw(job, screen.size.height),
+        get_renderable=lambda: draw(job, *screen.size),
         refresh_per_second=4,
         transient=True,
     ):
         for job in changes:  # noqa: B007 - the drawing reads it
             pass
-    screen.print(draw(job, sys.maxsize))
+    screen.print(draw(job, screen.width, sys.maxsize))
     return job
 
 
-def draw(job: Job, height: int) -> Group:
+def draw(job: Job, width: int, height: int) -> Group:
     """Draw a job as it is; without room for all operators, those that do something."""
     from rich.console import Group
     from rich.text import Text
@@ -80,16 +89,20 @@ def draw(job: Job, height: int) -> Group:
     by_rank = sorted(job.operators, key=lambda each: order.get(each.status.value, 4))
     chosen = {each.name for each in by_rank[:room]}
     head = Text.assemble(
-        (job.name, "bold"),
+        (plain(job.name), "bold"),
         "  ",
         styled(outcome(job)),
         f"  {duration(job.started or job.created, job.stopped)}",
         (f"  {job.id}", "dim"),
+        no_wrap=True,
+        overflow="ellipsis",
     )
-    rows = [operator_cells(each) for each in job.operators if each.name in chosen]
-    hidden = len(job.operators) - len(rows)
+    shown = [each for each in job.operators if each.name in chosen]
+    hidden = len(job.operators) - len(shown)
     foot = Text(f"and {hidden} more" if hidden else "", style="dim")
-    return Group(head, "", make_table(OPERATOR_COLUMNS, rows), foot)
+    kept = slice(None) if width >= _FULL else slice(2)
+    rows = [operator_cells(each)[kept] for each in shown]
+    return Group(head, "", make_table(OPERATOR_COLUMNS[kept], rows), foot)
 
 
 def _in_lines(changes: Iterator[Job]) -> Job:
@@ -98,7 +111,7 @@ def _in_lines(changes: Iterator[Job]) -> Job:
         now = {each.name: each.status.value for each in job.operators if each.started is not None}
         for name, status in now.items():
             if said.get(name) != status:
-                print(f"{name}: {status}", flush=True)
+                print(f"{plain(name)}: {status}", flush=True)
         if said.get("") != outcome(job):
             print(f"job {job.id}: {outcome(job)}", flush=True)
         said = now | {"": outcome(job)}

@@ -53,7 +53,8 @@ def resolve(texts: Iterable[str], what: str, known: Callable[[], Iterable[Known]
 def _complete(digits: str, what: str, known: dict[str, str]) -> str:
     fitting = [each for each in known if each.startswith(digits)]
     if not fitting:
-        raise NotFoundError(f"there is no {what} whose id begins with {digits!r}")
+        hint = "; ids of reusable payloads have to be whole" if "payload" in what else ""
+        raise NotFoundError(f"there is no {what} whose id begins with {digits!r}{hint}")
     if len(fitting) > 1:
         lines = [f"  {each}  {known[each]}".rstrip() for each in fitting[:_LISTED]]
         if len(fitting) > _LISTED:

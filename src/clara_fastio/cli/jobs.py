@@ -26,6 +26,7 @@ from clara_fastio.cli.texts import (
     duration,
     moment,
     operator_cells,
+    plain,
     print_fields,
     print_metadata,
     styled,
@@ -111,7 +112,7 @@ def describe(
     rows = [[*operator_cells(each), _upstream(each)] for each in found.operators]
     print_table("Operators", columns, rows)
     for message in found.messages:
-        print(message)
+        print(plain(message))
     print_metadata(found.metadata)
 
 
@@ -125,13 +126,13 @@ def _words(kind: type[_Word], given: list[str]) -> tuple[_Word, ...]:
 
 def _upstream(operator: OperatorDetails) -> str:
     names = (*operator.input_dependencies, *operator.order_dependencies)
-    return ", ".join(names) or "-"
+    return plain(", ".join(names)) or "-"
 
 
 def _cells(job: JobInfo, shown: str) -> list[str | Text]:
     return [
         shown,
-        job.name,
+        plain(job.name),
         styled(job.state.value),
         styled(job.status.value),
         job.priority.value,

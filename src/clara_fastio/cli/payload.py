@@ -21,7 +21,7 @@ from clara_fastio.cli.connection import (
 from clara_fastio.cli.identifiers import payload_ids, shortened
 from clara_fastio.cli.options import parse_arguments
 from clara_fastio.cli.output import format_bytes, is_terminal, print_json, print_table
-from clara_fastio.cli.texts import print_fields, print_metadata, to_json
+from clara_fastio.cli.texts import plain, print_fields, print_metadata, to_json
 from clara_fastio.cli.transfer import shown
 
 PayloadOption = Annotated[
@@ -79,7 +79,7 @@ def list_all(
     else:
         ids = [each for job in found for each in (job.id, job.payload_id)]
         short = shortened(ids) if is_terminal() else {each: each for each in ids}
-        rows = [[short[each.payload_id], short[each.id], each.name] for each in found]
+        rows = [[short[each.payload_id], short[each.id], plain(each.name)] for each in found]
         print_table("Payloads", ("ID", "JOB", "NAME OF THE JOB"), rows)
 
 
@@ -105,7 +105,7 @@ def describe(
         fields["job"] = found.job_id
     print_fields(fields | {"size": format_bytes(found.nbytes)})
     print()
-    rows = [[format_bytes(each.size), each.name] for each in found.files]
+    rows = [[format_bytes(each.size), plain(each.name)] for each in found.files]
     print_table("Files", (">SIZE", "NAME"), rows)
     print_metadata(found.metadata)
 
@@ -119,6 +119,7 @@ def delete(
     option: PayloadOption = None,
     host: HostOption = "",
     config: ConfigOption = None,
+    as_json: RawOption = False,
 ) -> None:
     """Remove payloads or files of them for ever."""
     given = pick_all(payloads or [], [option] if option else [], "payload")
@@ -130,4 +131,7 @@ def delete(
                 client.payloads.remove(payload_id, name)
             else:
                 client.payloads.delete(payload_id)
-            print(f"{payload_id}{colon}{name}")
+            if not as_json:
+                print(f"{payload_id}{colon}{name}", flush=True)
+    if as_json:
+        print_json([f"{one}{part[1]}{part[2]}" for one, part in zip(ids, parts, strict=True)])

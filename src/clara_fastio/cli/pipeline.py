@@ -22,7 +22,7 @@ from clara_fastio.cli.connection import (
 from clara_fastio.cli.identifiers import pipeline_ids, shortened
 from clara_fastio.cli.options import parse_arguments
 from clara_fastio.cli.output import is_terminal, print_json, print_table
-from clara_fastio.cli.texts import print_fields, print_metadata, to_json
+from clara_fastio.cli.texts import plain, print_fields, print_metadata, to_json
 
 PipelineIdOption = Annotated[
     str | None,
@@ -89,7 +89,8 @@ def list_all(
     else:
         ids = shortened([each.id for each in found]) if is_terminal() else {}
         rows = [
-            [ids.get(each.id, each.id), each.name, str(len(each.metadata) or "-")] for each in found
+            [ids.get(each.id, each.id), plain(each.name), str(len(each.metadata) or "-")]
+            for each in found
         ]
         print_table("Pipelines", ("ID", "NAME", ">METADATA"), rows)
 
@@ -115,10 +116,12 @@ def describe(
     if as_json:
         print_json(to_json(found))
         return
-    names = ", ".join(file.path for file in found.files)
-    print_fields({"id": found.id, "name": found.name, "files": names})
+    names = plain(", ".join(file.path for file in found.files))
+    print_fields({"id": found.id, "name": plain(found.name), "files": names})
     print()
-    rows = [[name, ", ".join(following) or "-"] for name, following in found.graph.items()]
+    rows = [
+        [plain(name), plain(", ".join(following)) or "-"] for name, following in found.graph.items()
+    ]
     print_table("Operators", ("OPERATOR", "BEFORE"), rows)
     print_metadata(found.metadata)
     for file in found.files if files else ():
@@ -134,13 +137,18 @@ def delete(
     option: PipelineIdOption = None,
     host: HostOption = "",
     config: ConfigOption = None,
+    as_json: RawOption = False,
 ) -> None:
     """Remove pipelines; jobs that were created from them go on."""
     given = pick_all(pipelines or [], [option] if option else [], "pipeline")
     with connect(host, config) as client:
-        for each in pipeline_ids(client, given):
+        ids = pipeline_ids(client, given)
+        for each in ids:
             client.pipelines.remove(each)
-            print(each)
+            if not as_json:
+                print(each, flush=True)
+    if as_json:
+        print_json(ids)
 
 
 def _text(path: Path | None) -> str | None:

@@ -34,6 +34,11 @@ def styled(word: str) -> Text:
     return Text(word, style=_STYLES.get(word, ""))
 
 
+def plain(text: str) -> str:
+    """Take out what would move the cursor: names and messages are other people's."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
 def outcome(job: JobInfo) -> str:
     """Say in one word where a job is, or how it ended."""
     if not job.is_stopped:
@@ -62,7 +67,7 @@ def operator_cells(operator: OperatorDetails) -> list[str | Text]:
     """Give the row of an operator; the job says on which day it was."""
     started = operator.started
     return [
-        operator.name,
+        plain(operator.name),
         styled(operator.status.value),
         "-" if started is None else f"{started.astimezone():%H:%M:%S}",
         duration(started, operator.stopped),
@@ -108,14 +113,15 @@ def print_metadata(metadata: Mapping[str, str]) -> None:
 
     if metadata:
         print()
-        print_table("Metadata", ("KEY", "VALUE"), [list(pair) for pair in sorted(metadata.items())])
+        rows = [[plain(key), plain(value)] for key, value in sorted(metadata.items())]
+        print_table("Metadata", ("KEY", "VALUE"), rows)
 
 
 def describe_job(job: Job) -> dict[str, str | Text]:
     """Give what there is to say about a job as a whole."""
     return {
         "id": job.id,
-        "name": job.name,
+        "name": plain(job.name),
         "state": styled(job.state.value),
         "status": styled(job.status.value),
         "priority": job.priority.value,
