@@ -51,10 +51,15 @@ build-test: .venv/ready
 
 # Proof.
 
+# Each of these starts servers of its own and mostly waits for them, so they run beside each other.
+PARALLEL_TESTS = tests/cli/verbs $(filter-out tests/platform/original_client/, \
+    $(dir $(wildcard tests/platform/*/conftest.py tests/platform/*/test_*.py)))
+
 .PHONY: test
 test: build  ## C++ tests, then Python tests, among them a short run of kills
 	ctest --test-dir build/test --output-on-failure --parallel $$(nproc)
-	python -m pytest
+	python -m pytest --numprocesses=4 $(sort $(PARALLEL_TESTS))
+	python -m pytest $(addprefix --ignore=,$(sort $(PARALLEL_TESTS)))
 
 .PHONY: test-postgresql
 test-postgresql: build  ## The platform's tests again, with records in PostgreSQL
