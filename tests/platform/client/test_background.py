@@ -96,8 +96,8 @@ WAITING = """
         pipeline = client.pipelines.create({"main.yaml": sys.argv[2]})
         job = client.jobs.create(pipeline, "waiting")
         client.jobs.start(job.id)
-        print("waiting", flush=True)
         try:
+            print("waiting", flush=True)
             client.jobs.wait(job.id)
         except KeyboardInterrupt:
             print(client.jobs.cancel(job.id, "enough").id == job.id, flush=True)
