@@ -15,6 +15,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.containers.docker_daemon import NoDaemonError, docker_daemon
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "containers"
@@ -51,15 +57,17 @@ def environment() -> dict[str, str]:
     }
 
 
-def run(*command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a command with this storage."""
+def run(
+    *command: str | Path, check: bool = True, more: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command with this storage; without `check`, its errors belong to its output."""
     return subprocess.run(
         list(map(str, command)),
         check=check,
         text=True,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if not check else None,
-        env={**os.environ, **environment()},
+        stderr=None if check else subprocess.STDOUT,
+        env={**os.environ, **environment(), **(more or {})},
     )
 
 
@@ -154,6 +162,24 @@ def make_image() -> None:
     run("podman", "image", "prune", "--force")
 
 
+def load_into_docker() -> str:
+    """Give docker the same image; gives why that is not possible."""
+    try:
+        with docker_daemon() as client:
+            wanted = run("podman", "image", "inspect", "--format", "{{.Id}}", IMAGE).stdout.strip()
+            loaded = FOLDER / "docker" / "image"
+            if loaded.exists() and loaded.read_text() == wanted:
+                return ""
+            archive = FOLDER / "image.tar"
+            run("podman", "save", "--output", archive, IMAGE)
+            run("docker", "load", "--quiet", "--input", archive, more=client)
+            archive.unlink()
+            loaded.write_text(wanted)
+    except NoDaemonError as error:
+        return str(error)
+    return ""
+
+
 def _digest(files: list[Path]) -> str:
     digest = hashlib.sha256()
     for path in files:
@@ -165,14 +191,14 @@ def main() -> None:
     """Run as a program."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     OUTCOME.unlink(missing_ok=True)
-    reason = configure()
-    if not reason:
+    reasons = {"podman": configure(), "docker": "there is no image"}
+    if not reasons["podman"]:
         make_base()
         make_image()
-    OUTCOME.write_text(json.dumps({"reason": reason}) + "\n")
-    sys.stdout.write(
-        f"podman cannot run here: {reason}\n" if reason else f"podman runs here, with {IMAGE}\n"
-    )
+        reasons["docker"] = load_into_docker()
+    OUTCOME.write_text(json.dumps(reasons) + "\n")
+    for engine, reason in reasons.items():
+        sys.stdout.write(f"{engine}: {f'not tested, {reason}' if reason else 'ready'}\n")
 
 
 if __name__ == "__main__":

@@ -8,26 +8,27 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.containers.conftest import containers
-from tests.containers.prepare import ROOT
+from tests.containers.prepare import IMAGE, ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.containers.conftest import ContainerWorkshop
+
 BRAIN = ROOT / "examples" / "brain"
 
 
-@pytest.mark.usefixtures("podman")
-def test_the_brain_is_segmented_in_containers(tmp_path: Path) -> None:
+def test_the_brain_is_segmented(workshop: ContainerWorkshop, tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, BRAIN / "prepare_input.py", tmp_path / "input"], check=True, timeout=50
     )
+    images = tmp_path / "images.yaml"
+    known = (BRAIN / "images-containers.yaml").read_text()
+    images.write_text(known.replace("clara-fastio/operators", IMAGE))
     done = subprocess.run(
         [
             *(sys.executable, "-m", "clara_fastio.cli", "run", BRAIN / "pipeline.yaml"),
-            *("--runtime", "podman", "--images", BRAIN / "images-containers.yaml"),
+            *("--runtime", workshop.engine, "--images", images),
             *("--input", tmp_path / "input", "--output", tmp_path / "output"),
         ],
         check=False,
@@ -41,4 +42,3 @@ def test_the_brain_is_segmented_in_containers(tmp_path: Path) -> None:
     edges = json.loads((tmp_path / "output" / "job.json").read_text())["edges"]
     volumes = {edge["target"]: edge for edge in edges if edge["output"] == "t1"}
     assert {edge["medium"] for edge in volumes.values()} == {"memory"}
-    assert containers() == []

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clara_fastio.runner import RunStatus
-from tests.containers.conftest import containers, wait_until_gone
 from tests.helpers.workshop import CLARA, PATIENCE
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ FOREVER = "echo works; sleep 1000 & sleep 1000"
 def start(workshop: ContainerWorkshop, definition: str) -> subprocess.Popen[str]:
     """Start a job in a process of its own and wait until all operators have said something."""
     job = subprocess.Popen(
-        [*CLARA, "run", workshop.define(definition), "--runtime", "podman", "--grace", "4"],
+        [*CLARA, "run", workshop.define(definition), "--runtime", workshop.engine, "--grace", "4"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -70,10 +69,10 @@ def end(job: subprocess.Popen[str]) -> int:
 def test_containers_end_with_a_runner_that_is_killed(workshop: ContainerWorkshop) -> None:
     workshop.shell("work", FOREVER)
     job = start(workshop, SLEEP)
-    assert len(containers()) == 2
+    assert len(workshop.containers()) == 2
     job.kill()
     assert end(job) == -signal.SIGKILL
-    assert wait_until_gone() == []
+    assert workshop.wait_until_gone() == []
 
 
 def test_a_container_ends_with_its_keeper(workshop: ContainerWorkshop) -> None:
@@ -83,7 +82,7 @@ def test_a_container_ends_with_its_keeper(workshop: ContainerWorkshop) -> None:
     assert len(keepers) == 2
     os.kill(keepers[0], signal.SIGKILL)
     assert end(job) == 3
-    assert containers() == []
+    assert workshop.containers() == []
 
 
 def test_what_even_keepers_leave_is_removed_by_the_next_job(workshop: ContainerWorkshop) -> None:
@@ -95,10 +94,10 @@ def test_what_even_keepers_leave_is_removed_by_the_next_job(workshop: ContainerW
         os.kill(pid, signal.SIGKILL)
     job.kill()
     end(job)
-    assert len(containers()) == 2
+    assert len(workshop.containers()) == 2
     workshop.shell("work", "true")
     assert workshop.run(SLEEP).status is RunStatus.SUCCEEDED
-    assert containers() == []
+    assert workshop.containers() == []
 
 
 def test_the_containers_of_a_living_job_are_left_alone(workshop: ContainerWorkshop) -> None:
@@ -106,10 +105,10 @@ def test_the_containers_of_a_living_job_are_left_alone(workshop: ContainerWorksh
     job = start(workshop, SLEEP)
     workshop.shell("work", "true")
     assert workshop.run(SLEEP).status is RunStatus.SUCCEEDED
-    assert len(containers()) == 2
+    assert len(workshop.containers()) == 2
     job.terminate()
     assert end(job) != 0
-    assert containers() == []
+    assert workshop.containers() == []
 
 
 def test_a_program_is_asked_before_it_is_killed(workshop: ContainerWorkshop) -> None:
@@ -131,7 +130,7 @@ def test_who_does_not_listen_is_killed_after_the_grace_time(workshop: ContainerW
     result = workshop.run(SLEEP.replace("command: <work>", "command: <fail>", 1), grace=1.0)
     assert time.monotonic() - began < 10
     assert [run.state.value for run in result.operators] == ["failed", "stopped"]
-    assert containers() == []
+    assert workshop.containers() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -142,7 +141,7 @@ def test_an_interruption_stops_the_containers(
     job = start(workshop, SLEEP)
     job.send_signal(number)
     assert end(job) == 128 + number
-    assert containers() == []
+    assert workshop.containers() == []
 
 
 def test_a_driver_that_fails_tells_why_and_one_that_waits_is_told(

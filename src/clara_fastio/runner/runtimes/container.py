@@ -94,8 +94,10 @@ class ContainerRuntime(Runtime):
             return [*_PROGRAM, json.dumps({"link": link, "remove": remove}), *run]
 
         environment = {**self._client_environment, **container.client_environment}
-        started = await KeptContainer.spawn(launch, command, environment)
+        folder = self._folder / launch.operator
+        started = await KeptContainer.spawn(launch, command, environment, directory=folder)
         started.remove_command = remove
+        started.folder = folder
         return started
 
     async def close(self) -> None:

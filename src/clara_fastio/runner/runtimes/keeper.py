@@ -29,8 +29,10 @@ import time
 from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
-#: Seconds that an engine may take to remove a container, and to end by itself after one.
-PATIENCE = 10.0
+#: Seconds that an engine may take to remove a container.
+REMOVAL = 10.0
+#: Seconds that what it has left here may take to clean up after a container.
+CLEANING = 2.0
 #: What the client says of a program that was killed by a signal: this much, and its number.
 SIGNALLED = 128
 
@@ -44,6 +46,7 @@ class Keeper:
         self._link = socket.socket(fileno=plan["link"])
         self._link.set_inheritable(False)
         self._client = 0
+        self._was_told_to_end = False
 
     def run(self) -> None:
         """Run the client to its end."""
@@ -62,7 +65,8 @@ class Keeper:
             return
         self._send({"kind": "started", "pid": None})
         code = self._follow()
-        if code < 0 or not self._others_end():
+        # A client that was told to end may have done so without its container.
+        if self._was_told_to_end or code < 0 or not self._others_end():
             self._remove()
         if code > SIGNALLED and code - SIGNALLED in signal.valid_signals():
             code = SIGNALLED - code
@@ -85,6 +89,7 @@ class Keeper:
             orders = self._link.recv(64)
         except ConnectionError:
             orders = b""
+        self._was_told_to_end = True
         if orders and b"K" not in orders:
             os.kill(self._client, signal.SIGTERM)  # It passes that on to the operator.
             return
@@ -103,7 +108,7 @@ class Keeper:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                timeout=PATIENCE,
+                timeout=REMOVAL,
             )
         with contextlib.suppress(ChildProcessError):
             while True:
@@ -114,7 +119,7 @@ class Keeper:
 
     def _others_end(self) -> bool:
         """Wait for what the engine has left here; podman's cleans up after the container."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + CLEANING
         with contextlib.suppress(ChildProcessError):
             while time.monotonic() < deadline:
                 if os.waitpid(-1, os.WNOHANG)[0] == 0:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clara_fastio.runner.runtimes.launch import Exit
@@ -17,20 +18,28 @@ if TYPE_CHECKING:
 #: What podman and docker exit with when they, or what they use, could not run the container.
 _CLIENT_FAILED = {125, 126}
 
+#: The file that podman's watcher makes where it was started.
+_OUT_OF_MEMORY = "oom"
+
 
 class KeptContainer(StartedOperator):
     """An operator in a container, below its keeper."""
 
     #: Kills and removes the container.
     remove_command: Sequence[str] = ()
+    #: Where the engine's client was started.
+    folder = Path()
 
     def _exited(self, code: int, _memory: int | None) -> Exit:
         error, hint = self._error, ""
         if code in _CLIENT_FAILED and not error:
             error = "its container could not be run; the last lines of output tell why"
         if code == -signal.SIGKILL:
-            limit = self._launch.requests.memory
-            hint = f"perhaps because it needed more memory than the {limit} MB that it requests"
+            is_certain = (self.folder / _OUT_OF_MEMORY).exists()
+            hint = (
+                f"{'' if is_certain else 'perhaps '}because it needed more memory than the "
+                f"{self._launch.requests.memory} MB that it requests"
+            )
         return Exit(code, None, error, "container", hint)
 
     async def _lose_parent(self, code: int) -> Exit:

@@ -15,6 +15,7 @@ from clara_fastio.runner.channel import Channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from clara_fastio.runner.runtimes.launch import Exit, Launch
 
@@ -48,6 +49,7 @@ class StartedOperator(ABC):
         command: Callable[[int], Sequence[str]],
         environment: Mapping[str, str],
         descriptors: Sequence[int] = (),
+        directory: Path | None = None,
     ) -> Self:
         """Start the parent.
 
@@ -61,6 +63,8 @@ class StartedOperator(ABC):
             Of the parent.
         descriptors
             That it inherits besides the link, under the same numbers.
+        directory
+            Where it is started; here by default.
         """
         link, inherited = Channel.pair()
         with inherited:
@@ -72,6 +76,7 @@ class StartedOperator(ABC):
                     stderr=subprocess.STDOUT,
                     env=dict(environment),
                     pass_fds=[inherited.fileno(), *descriptors],
+                    cwd=directory,
                     start_new_session=True,
                 )
             except BaseException:
