@@ -29,6 +29,8 @@ OUTCOME = FOLDER / "outcome.json"
 
 BASE = "localhost/clara-fastio/base"
 IMAGE = "localhost/clara-fastio/operators"
+SERVER_IMAGE = "localhost/clara-fastio/server"
+RECIPES = ROOT / "examples" / "containers"
 _WANTED = ("numpy", "scipy", "nibabel", "matplotlib")
 _SUITES = {"debian": "http://deb.debian.org/debian", "ubuntu": "http://archive.ubuntu.com/ubuntu"}
 
@@ -131,8 +133,8 @@ def make_base() -> None:
     shutil.rmtree(tree)
 
 
-def make_image() -> None:
-    """Build the image of all operators, if the wheel or the programs are new."""
+def make_wheels() -> Path:
+    """Build this tree's wheel, and fetch once what the images need besides; gives the context."""
     context = FOLDER / "context"
     wheels = context / "wheels"
     wheels.mkdir(parents=True, exist_ok=True)
@@ -140,16 +142,21 @@ def make_image() -> None:
         old.unlink()
     pip = (sys.executable, "-m", "pip")
     run(*pip, "wheel", "--quiet", "--no-build-isolation", "--no-deps", "-w", wheels, ROOT)
-    if not list(wheels.glob("numpy-*")):
-        run(*pip, "download", "--quiet", "--dest", wheels, *_WANTED)
+    if not list(wheels.glob("grpcio-*")):
+        (own,) = wheels.glob("clara_fastio-*")
+        run(*pip, "download", "--quiet", "--dest", wheels, f"{own}[server]", *_WANTED)
     (context / "requirements.txt").write_text("\n".join(["clara-fastio", *_WANTED]) + "\n")
     programs = context / "programs"
     shutil.rmtree(programs, ignore_errors=True)
     shutil.copytree(ROOT / "examples" / "brain", programs, ignore=shutil.ignore_patterns("__*"))
-    recipe = ROOT / "examples" / "containers" / "Containerfile.operator"
-    digest = _digest([recipe, *sorted(programs.iterdir()), *sorted(wheels.glob("clara_fastio*"))])
+    return context
+
+
+def make_image(context: Path, recipe: Path, name: str) -> None:
+    """Build an image, unless it was made from the same wheel, programs and recipe."""
+    digest = _digest([recipe, *sorted(context.rglob("clara_fastio*")), *context.glob("programs/*")])
     label = run(
-        *("podman", "image", "inspect", "--format", '{{index .Labels "digest"}}', IMAGE),
+        *("podman", "image", "inspect", "--format", '{{index .Labels "digest"}}', name),
         check=False,
     )
     if label.stdout.strip() == digest:
@@ -157,7 +164,7 @@ def make_image() -> None:
     run(
         *("podman", "build", "--quiet", "--pull=never", "--layers=false", "--network=none"),
         *("--build-arg", f"BASE={BASE}", "--label", f"digest={digest}"),
-        *("--file", recipe, "--tag", IMAGE, context),
+        *("--file", recipe, "--tag", name, context),
     )
     run("podman", "image", "prune", "--force")
 
@@ -182,7 +189,7 @@ def load_into_docker() -> str:
 
 def _digest(files: list[Path]) -> str:
     digest = hashlib.sha256()
-    for path in files:
+    for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -194,7 +201,9 @@ def main() -> None:
     reasons = {"podman": configure(), "docker": "there is no image"}
     if not reasons["podman"]:
         make_base()
-        make_image()
+        context = make_wheels()
+        make_image(context, RECIPES / "Containerfile.operator", IMAGE)
+        make_image(context, RECIPES / "Containerfile.server", SERVER_IMAGE)
         reasons["docker"] = load_into_docker()
     OUTCOME.write_text(json.dumps(reasons) + "\n")
     for engine, reason in reasons.items():
