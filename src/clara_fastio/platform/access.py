@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -119,16 +118,6 @@ class Access:
             if hmac.compare_digest(known, hashed):
                 found = role
         return found
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a server on that address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _hash(token: str) -> bytes:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import grpc
 
 from clara_fastio.errors import InvalidRequestError, UnavailableError
-from clara_fastio.platform.access import Access, is_loopback
+from clara_fastio.platform.access import Access
+from clara_fastio.platform.wire.addresses import is_loopback
 
 if TYPE_CHECKING:
     from clara_fastio.platform.settings import ServerSettings

@@ -188,3 +188,15 @@ def test_every_rpc_of_the_models_service_says_that_it_is_not_offered(wire):
 def test_the_version_is_the_package_s(wire):
     version = wire.Clara.Version(clara_pb2.ClaraVersionRequest()).version
     assert (version.major, version.minor, version.patch) == (0, 1, 0)
+
+
+def test_a_long_chain_is_described_as_far_as_a_message_goes(wire):
+    """Protobuf reads a hundred messages inside each other; the definition is there whole."""
+    text = "api-version: 1.0.0\nname: chain\noperators:\n"
+    for number in range(150):
+        after = f", after: [o{number - 1}]" if number else ""
+        text += f"- {{name: o{number}, container: {{image: a}}{after}}}\n"
+    answers = details(wire, create(wire, part(text)))
+    assert answers[0].header.code == 0
+    assert "".join(answer.definition.content for answer in answers) == text
+    assert [node.name for node in answers[0].dag] == ["o0"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from clara_fastio.errors import InvalidRequestError, SystemCallError
-from clara_fastio.platform.access import is_loopback
+from clara_fastio.platform.wire.addresses import is_loopback
 
 if TYPE_CHECKING:
     from pathlib import Path

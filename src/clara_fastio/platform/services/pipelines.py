@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from clara_fastio.errors import InvalidRequestError
 from clara_fastio.pipeline import load_definition
@@ -30,8 +30,18 @@ Node = pipelines_pb2.PipelinesDetailsResponse.PipelineDagNode
 LARGEST_DEFINITION = 4 << 20
 #: Characters of a definition in one message; no character takes more than four bytes.
 _PART = 256 << 10
+#: Messages inside messages: protobuf reads a hundred.
+_DEEPEST = 90
 #: A pipeline may have 2**n paths; what its nodes need when each path is written out is bounded.
 _MOST_NODES = 10_000
+
+
+class _Branch(NamedTuple):
+    """A node with all that follows it: how many nodes, and how many one below another."""
+
+    node: Node
+    size: int
+    depth: int
 
 
 class PipelinesService:
@@ -199,11 +209,14 @@ def _dag(pipeline: Pipeline) -> list[Node]:
         for name in sorted(operator.upstream):
             following[name].append(operator.name)
     # From the last to the first, so that what follows a node is there already.
-    nodes: dict[str, tuple[Node, int]] = {}
+    nodes: dict[str, _Branch] = {}
     for operator in reversed(pipeline.operators):
         below = [nodes[name] for name in following[operator.name]]
-        size = 1 + sum(count for _, count in below)
-        if size > _MOST_NODES:  # Rather the node alone than a message that nobody can take.
-            below, size = [], 1
-        nodes[operator.name] = (Node(name=operator.name, next=[node for node, _ in below]), size)
-    return [nodes[each.name][0] for each in pipeline.operators if not each.upstream]
+        size = 1 + sum(branch.size for branch in below)
+        depth = 1 + max((branch.depth for branch in below), default=0)
+        if size > _MOST_NODES or depth > _DEEPEST:
+            # Rather the node alone than a message that nobody can take.
+            below, size, depth = [], 1, 1
+        node = Node(name=operator.name, next=[branch.node for branch in below])
+        nodes[operator.name] = _Branch(node, size, depth)
+    return [nodes[each.name].node for each in pipeline.operators if not each.upstream]
