@@ -33,7 +33,8 @@ class CLARA_FASTIO_EXPORT Host {
 
   /// A descriptor, closed on exec, whose opener gets `role`. The caller owns it.
   int connect(const std::string& role);
-  /// Serves a connected socket, whose opener gets `role`, and takes the descriptor unless it throws.
+  /// Serves a connected socket, whose opener gets `role`, and takes the descriptor unless it
+  /// throws.
   void adopt(int fd, const std::string& role);
   const std::string& name() const noexcept { return name_; }
 
