@@ -29,10 +29,10 @@ import time
 from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
-#: Seconds that an engine may take to remove a container.
-REMOVAL = 10.0
-#: Seconds that what it has left here may take to clean up after a container.
-CLEANING = 2.0
+#: Seconds that an engine may take to remove a container: some copy each one's whole tree of files.
+REMOVAL = 30.0
+#: Seconds between two looks at who is still there.
+PAUSE = 0.02
 #: What the client says of a program that was killed by a signal: this much, and its number.
 SIGNALLED = 128
 
@@ -110,22 +110,27 @@ class Keeper:
                 stderr=subprocess.DEVNULL,
                 timeout=REMOVAL,
             )
-        with contextlib.suppress(ChildProcessError):
-            while True:
-                for pid in children_of(os.getpid()):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                os.waitpid(-1, 0)
+        while others := self._others():
+            for pid in others:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(PAUSE)
 
     def _others_end(self) -> bool:
         """Wait for what the engine has left here; podman's cleans up after the container."""
-        deadline = time.monotonic() + CLEANING
-        with contextlib.suppress(ChildProcessError):
-            while time.monotonic() < deadline:
-                if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                    time.sleep(0.005)
-            return False
+        deadline = time.monotonic() + REMOVAL
+        while self._others():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(PAUSE)
         return True
+
+    def _others(self) -> list[int]:
+        """List the adopted processes that are alive, but for the one that all of podman shares."""
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        return [pid for pid in children_of(os.getpid()) if not is_shared(pid)]
 
     def _send(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # The runner is gone, and will not hear it.
@@ -142,6 +147,13 @@ def children_of(parent: int) -> list[int]:
                 if int(file.read().rpartition(b")")[2].split()[1]) == parent:
                     found.append(int(name))
     return found
+
+
+def is_shared(pid: int) -> bool:
+    """Whether it holds the user namespace that a user's rootless podman has for all commands."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read().split(b"\0")[:2] in ([b"catatonit", b"-P"], [b"podman pause", b""])
+    return False
 
 
 if __name__ == "__main__":
