@@ -35,6 +35,10 @@ venv: .venv/ready  ## Create .venv with every tool that the other targets need
 	python -m pip install --quiet --requirement .venv/build-requires.txt --group dev
 	touch $@
 
+.venv/test-packages: .venv/ready
+	.ci/system-packages $(PYTHON) tests
+	touch $@
+
 # Without isolation the build folder is used again, and a change costs seconds.
 .venv/installed: .venv/ready CMakeLists.txt cpp/CMakeLists.txt README.md $(PACKAGE_FILES)
 	python -m pip install --quiet --no-build-isolation '.[pipeline,server,postgresql,examples]'
@@ -44,7 +48,7 @@ venv: .venv/ready  ## Create .venv with every tool that the other targets need
 build: .venv/installed build-test  ## Install the package into .venv; build the C++ tests with kill points
 
 .PHONY: build-test
-build-test: .venv/ready
+build-test: .venv/test-packages
 	cmake -S . -B build/test -G Ninja --log-level=NOTICE \
 	    -DCLARA_FASTIO_TESTS=ON -DCLARA_FASTIO_KILL_POINTS=ON
 	cmake --build build/test
@@ -58,12 +62,18 @@ PARALLEL_TESTS = tests/cli/verbs $(filter-out tests/platform/original_client/, \
 .PHONY: test
 test: build  ## C++ tests, then Python tests, among them a short run of kills
 	ctest --test-dir build/test --output-on-failure --parallel $$(nproc)
-	python -m pytest --numprocesses=4 $(sort $(PARALLEL_TESTS))
+	python -m pytest --numprocesses=3 --dist=loadfile $(sort $(PARALLEL_TESTS))
 	python -m pytest $(addprefix --ignore=,$(sort $(PARALLEL_TESTS)))
 
 .PHONY: test-postgresql
 test-postgresql: build  ## The platform's tests again, with records in PostgreSQL
 	python -m pytest tests/platform --records=postgresql --ignore=tests/platform/records
+
+.PHONY: test-containers
+test-containers: .venv/installed  ## Operators in containers of podman and docker; builds their image once
+	.ci/system-packages $(PYTHON) containers
+	python -m tests.containers.prepare
+	python -m pytest tests/containers
 
 .PHONY: torch
 torch: .venv/ready  ## Install torch (200 MB), with which the DLPack tests then work too
@@ -78,12 +88,12 @@ kill-server: build  ## Kill the platform server under load, SERVER_KILLS times
 	python -m pytest tests/platform/kill --server-kills=$(SERVER_KILLS)
 
 .PHONY: sanitize
-sanitize: .venv/ready  ## C++ tests under address and undefined, then under thread sanitizer
+sanitize: .venv/test-packages  ## C++ tests under address and undefined, then under thread sanitizer
 	$(call sanitized_tests,address$(comma)undefined,build/address)
 	$(call sanitized_tests,thread,build/thread)
 
 .PHONY: model
-model: .venv/ready  ## Check the models of the protocol over all interleavings
+model: .venv/test-packages  ## Check the models of the protocol over all interleavings
 	docs/design/models/check
 
 .PHONY: bench

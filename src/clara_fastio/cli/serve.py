@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clara_fastio.runner.settings import RuntimeName
+
 if TYPE_CHECKING:
     from clara_fastio.platform.settings import ServerSettings
 
@@ -40,6 +42,9 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
     allow_any_command: Annotated[
         bool, typer.Option("--allow-any-command", help="Also run images that are not in that file.")
     ] = False,
+    runtime: Annotated[
+        RuntimeName, typer.Option(help="What runs the operators: processes, or containers.")
+    ] = RuntimeName.PROCESS,
     slots: Annotated[
         int | None,
         typer.Option(metavar="N", help="Jobs at the same time. [default: as many as fit]"),
@@ -101,6 +106,7 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
         database=database,
         images=images,
         allow_any_command=allow_any_command,
+        runtime=runtime,
         slots=slots,
         tokens=tokens,
         certificate=certificate,

@@ -169,6 +169,7 @@ def _job_settings(settings: ServerSettings, root: Path) -> JobSettings:
         images=Images() if settings.images is None else load_images(settings.images),
         allow_any_command=settings.allow_any_command,
         slots=settings.slots,
+        runtime=settings.runtime,
         timeout_default=settings.timeout_default,
         timeout_maximum=settings.timeout_maximum,
         grace=settings.grace,

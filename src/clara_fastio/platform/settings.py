@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clara_fastio.errors import InvalidRequestError
+from clara_fastio.runner.settings import RuntimeName
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,8 @@ class ServerSettings:
         File that says which program is behind an image's name.
     allow_any_command
         Run the command of an operator whose image is not in that file.
+    runtime
+        What runs the operators: processes of the server's user, or containers.
     slots
         Jobs that run at the same time; as many as the machine has room for when left out.
     tokens
@@ -59,6 +62,7 @@ class ServerSettings:
     database: str | None = None
     images: Path | None = None
     allow_any_command: bool = False
+    runtime: RuntimeName = RuntimeName.PROCESS
     slots: int | None = None
     tokens: Path | None = None
     certificate: Path | None = None

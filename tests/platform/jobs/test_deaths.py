@@ -111,7 +111,7 @@ def test_a_stopped_runner_is_killed_beyond_its_time_limit(
     async def meanwhile(_: Execution) -> None:
         await asyncio.to_thread(strike)
 
-    plan = bench.plan(shell(STUBBORN), timeout=1.0, grace=0.2)
+    plan = bench.plan(shell(STUBBORN), timeout=4.0, grace=0.2)
     outcome = bench.run(plan, meanwhile)
     assert outcome.status is JobStatus.TERMINATED
     assert "it was killed" in outcome.messages[0]

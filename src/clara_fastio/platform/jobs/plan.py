@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clara_fastio.runner import Image, Images, Place, Settings
+from clara_fastio.runner import Image, Images, Place, RuntimeName, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,8 @@ class Plan:
         Seconds.
     services
         Variables that tell each operator where its services are.
+    runtime
+        What runs the operators.
     """
 
     job_id: str
@@ -47,6 +49,7 @@ class Plan:
     grace: float
     images: Images = field(default_factory=Images)
     services: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    runtime: RuntimeName = RuntimeName.PROCESS
 
     def to_json(self) -> dict[str, Any]:
         """Give the same as values that JSON knows."""
@@ -73,6 +76,7 @@ class Plan:
         }
         for name in ("payload", "logs", "scratch"):
             values[name] = Path(values[name])
+        values["runtime"] = RuntimeName(values["runtime"])
         values["files"] = tuple((path, content) for path, content in values["files"])
         return cls(images=Images(images), **values)
 
@@ -92,6 +96,7 @@ class Plan:
             directory=self.scratch,
             state=self.scratch,
             services=self.services,
+            runtime=self.runtime,
             place=place,
         )
 

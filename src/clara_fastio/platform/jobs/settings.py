@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from clara_fastio.platform.jobs.capacity import Resources, machine_resources
 from clara_fastio.platform.jobs.plan import Plan
-from clara_fastio.runner import Images
+from clara_fastio.runner import Images, RuntimeName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +40,8 @@ class JobSettings:
         Seconds that a job may take whose definition says nothing, and that any may take.
     grace
         Seconds between asking an operator to stop and killing it.
+    runtime
+        What runs the operators.
     """
 
     root: Path
@@ -50,6 +52,7 @@ class JobSettings:
     timeout_default: float = 600.0
     timeout_maximum: float = 1800.0
     grace: float = 15.0
+    runtime: RuntimeName = RuntimeName.PROCESS
 
     @property
     def logs(self) -> Path:
@@ -117,4 +120,5 @@ class JobSettings:
             grace=self.grace,
             images=self.images.only(operator.image for operator in pipeline.operators),
             services=services,
+            runtime=self.runtime,
         )
