@@ -7,15 +7,24 @@ import asyncio
 import logging
 import signal
 import sys
+from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clara_fastio.cli.option_file import use_option_file
 from clara_fastio.runner.settings import RuntimeName
 
 if TYPE_CHECKING:
     from clara_fastio.platform.settings import ServerSettings
+
+
+class LogFormat(StrEnum):
+    """How the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def serve(  # noqa: PLR0913 - each is an option of the command line
@@ -24,6 +33,17 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
         Path,
         typer.Option(metavar="DIR", file_okay=False, help="Payloads, logs and records."),
     ],
+    config: Annotated[  # noqa: ARG001 - its callback has done the work
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            is_eager=True,
+            callback=use_option_file,
+            help="YAML file with any of these options, without the dashes before them.",
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 picks one.")] = 30031,
     database: Annotated[
@@ -86,19 +106,32 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
         int | None,
         typer.Option(metavar="BYTES", help="Of all payloads. [default: what the disk has]"),
     ] = None,
+    memory: Annotated[
+        int | None,
+        typer.Option(metavar="MB", help="That jobs may request together. [default: all there is]"),
+    ] = None,
+    message_bytes: Annotated[
+        int, typer.Option(metavar="BYTES", help="Largest message that is taken.")
+    ] = 4 << 20,
+    calls: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Calls served at the same time. [default: no limit]"),
+    ] = None,
     metrics_port: Annotated[
         int | None, typer.Option(metavar="PORT", help="Serve metrics there. [default: nowhere]")
     ] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Of the log on standard error.")
+    ] = LogFormat.TEXT,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every call.")] = False,
 ) -> None:
     """Serve pipelines, jobs and payloads to clients, until SIGTERM or Ctrl-C."""
+    from clara_fastio.platform.log_format import JsonFormatter, text_formatter
     from clara_fastio.platform.settings import ServerSettings
 
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if log_format is LogFormat.JSON else text_formatter())
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
     settings = ServerSettings(
         root=root,
         host=host,
@@ -118,6 +151,9 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
         grace=grace,
         storage_percentage=storage_percentage,
         payload_capacity=payload_capacity,
+        memory=memory,
+        message_bytes=message_bytes,
+        calls=calls,
         metrics_port=metrics_port,
     )
     asyncio.run(_serve(settings))

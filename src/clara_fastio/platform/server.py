@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import grpc
@@ -14,6 +15,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from clara_fastio.platform.devices import Devices
+from clara_fastio.platform.jobs.capacity import machine_resources
 from clara_fastio.platform.jobs.manager import JobManager
 from clara_fastio.platform.jobs.settings import JobSettings
 from clara_fastio.platform.listening import access_of, bind
@@ -159,16 +161,20 @@ class Server:
 
     def _observe_job(self, job: JobRecord, edges: Mapping[str, int]) -> None:
         started, stopped = job.started or 0, job.stopped or 0
-        _LOG.info("job %s stopped: %s", job.id, job.status.name)
+        _LOG.info("job %s stopped: %s", job.id, job.status.name, extra={"job": job.id})
         self._metrics.observe_job(job.status.name, (stopped - started) / 1e9, edges)
 
 
 def _job_settings(settings: ServerSettings, root: Path) -> JobSettings:
+    capacity = machine_resources()
+    if settings.memory is not None:
+        capacity = replace(capacity, memory=min(capacity.memory, settings.memory))
     return JobSettings(
         root=root,
         images=Images() if settings.images is None else load_images(settings.images),
         allow_any_command=settings.allow_any_command,
         slots=settings.slots,
+        capacity=capacity,
         runtime=settings.runtime,
         timeout_default=settings.timeout_default,
         timeout_maximum=settings.timeout_maximum,

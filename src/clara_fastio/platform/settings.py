@@ -44,6 +44,8 @@ class ServerSettings:
         Seconds that a job may take whose definition says nothing, and that any may take.
     grace
         Seconds between asking an operator to stop and killing it.
+    memory
+        Megabytes that running jobs may request together; all that the machine has when left out.
     storage_percentage
         Above this usage of the disk, in percent, nothing is taken in any more.
     payload_capacity
@@ -72,6 +74,7 @@ class ServerSettings:
     timeout_default: float = 600.0
     timeout_maximum: float = 1800.0
     grace: float = 15.0
+    memory: int | None = None
     storage_percentage: float = 80.0
     payload_capacity: int | None = None
     message_bytes: int = 4 << 20
@@ -102,6 +105,7 @@ _RULES: tuple[_Rule, ...] = (
     ("timeout_default", lambda seconds: seconds > 0, "more than 0 seconds"),
     ("timeout_maximum", lambda seconds: seconds > 0, "more than 0 seconds"),
     ("grace", lambda seconds: seconds >= 0, "0 seconds or more"),
+    ("memory", lambda megabytes: megabytes > 0, "more than 0 megabytes"),
     ("storage_percentage", lambda percent: 0 < percent <= 100, "above 0 and at most 100"),
     ("payload_capacity", lambda nbytes: nbytes >= 0, "0 bytes or more"),
     ("message_bytes", lambda nbytes: nbytes >= 64 << 10, "64 KiB or more"),

@@ -173,7 +173,7 @@ class Engine:
                 lambda connection: jobs.begin(connection, job_id, time.time_ns())
             )
         except FastIOError as error:
-            _LOG.warning("job %s cannot start yet: %s", job_id, error)
+            _LOG.warning("job %s cannot start yet: %s", job_id, error, extra={"job": job_id})
             self._postpone(active)
             return
         try:
@@ -183,7 +183,7 @@ class Engine:
                 await self._execute(active, active.execution)
         except Exception:  # noqa: BLE001 - a bug must not keep what the job has of the machine
             # Its record says that it runs: the next server evicts it.
-            _LOG.exception("the end of job %s could not be recorded", job_id)
+            _LOG.exception("the end of job %s could not be recorded", job_id, extra={"job": job_id})
         finally:
             self._active.pop(job_id, None)
             self._scheduler.release(job_id)
@@ -200,7 +200,7 @@ class Engine:
     async def _execute(self, active: Active, execution: Execution) -> None:
         record = active.record
         payload = self._store.folder(record.payload_id)
-        _LOG.info("job %s runs", record.id)
+        _LOG.info("job %s runs", record.id, extra={"job": record.id})
         try:
             services = await self._provide(active, execution)
             if services is None:
@@ -211,7 +211,7 @@ class Engine:
         except (PipelineError, SystemCallError) as error:
             outcome = Outcome(JobStatus.FAULTED, (str(error),))
         except Exception:  # noqa: BLE001 - whatever it was, the job has ended and has to say so
-            _LOG.exception("job %s could not be followed", record.id)
+            _LOG.exception("job %s could not be followed", record.id, extra={"job": record.id})
             await self._supervision.kill(record.id)
             outcome = Outcome(JobStatus.FAULTED, ("internal error; the server's log says more",))
         if active.is_evicted and outcome.status is JobStatus.CANCELED:
@@ -246,7 +246,9 @@ class Engine:
 
     async def _follow(self, active: Active, operator: OperatorRecord) -> None:
         record = active.record
-        _LOG.debug("job %s: %s is %s", record.id, operator.name, operator.status.name)
+        subject = {"job": record.id, "operator": operator.name}
+        text = "job %s: operator %s is %s"
+        _LOG.info(text, record.id, operator.name, operator.status.name, extra=subject)
         self._note(
             active,
             await self._insist(lambda connection: jobs.follow(connection, record.id, [operator])),

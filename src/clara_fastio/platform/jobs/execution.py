@@ -71,7 +71,7 @@ class Execution:
                 ended = await self._supervision.start(plan.job_id, theirs)
         except (FastIOError, OSError) as error:
             channel.close()
-            _LOG.error("job %s cannot be run: %s", plan.job_id, error)
+            _LOG.error("job %s cannot be run: %s", plan.job_id, error, extra={"job": plan.job_id})
             return Outcome(JobStatus.FAULTED, ("the server could not start a process for it",))
         limit = plan.timeout + plan.grace + _MARGIN
         watchdog = asyncio.get_running_loop().call_later(limit, self._give_up, plan.job_id)

@@ -89,7 +89,7 @@ class JobManager:
             lambda connection: jobs.evict_running(connection, time.time_ns(), _EVICTED)
         )
         for job_id in evicted:
-            _LOG.warning("job %s is evicted: %s", job_id, _EVICTED)
+            _LOG.warning("job %s is evicted: %s", job_id, _EVICTED, extra={"job": job_id})
         for job_id in await self._database.read(jobs.queued):
             await self._queue_again(job_id)
 
