@@ -179,6 +179,19 @@ TEST(RecyclingTest, WarmMemoryOfAnotherProcessIsNoReasonToRefuse) {
   EXPECT_EQ(code_of([&] { (void)rich->create(40 << 20, false); }), Errc::out_of_memory);
 }
 
+TEST(RecyclingTest, NobodyGivesUpWarmMemoryForWhatCanNeverBeHad) {
+  HostOptions limited = options();
+  limited.memory_limit = 52 << 20;
+  auto host = Context::host(limited);
+  auto rich = stranger(*host);
+  auto greedy = stranger(*host);
+  const std::uint32_t warm = rich->create(40 << 20, false)->index();
+  EXPECT_EQ(code_of([&] { (void)greedy->create(60 << 20, false); }), Errc::out_of_memory);
+  EXPECT_EQ(code_of([&] { (void)greedy->create(1ull << 46, false); }), Errc::out_of_memory);
+  auto block = rich->create(40 << 20, false);
+  EXPECT_EQ(block->index(), warm);
+}
+
 TEST(RecyclingTest, AFullTableGivesTheWarmEntriesFirst) {
   auto context = Context::host(options(64));
   for (int i = 0; i < 64; ++i) {

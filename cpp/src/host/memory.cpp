@@ -83,8 +83,9 @@ void Server::request_memory(Client& client, const Message& request, EntryKind ki
   }
   const std::uint64_t nbytes = size.shares_arena ? layout::kArenaBytes : size.nbytes;
   std::uint64_t in_use = segments_.reserved_bytes() + reserving_;
-  if (options_.memory_limit != 0 && in_use + nbytes > options_.memory_limit) {
-    make_room(client);  // Rather cold than refused.
+  // Rather cold than refused; but nobody gives up warm memory for what can never be had.
+  if (nbytes <= options_.memory_limit && in_use + nbytes > options_.memory_limit) {
+    make_room(client);
     in_use = segments_.reserved_bytes() + reserving_;
   }
   if (options_.memory_limit != 0 && in_use + nbytes > options_.memory_limit) {
@@ -120,7 +121,10 @@ void Server::finish_reservations() {
         finish_reservation(*client, done);
       } catch (const Error& error) {
         if (done.fd) workers_.close(std::move(done.fd));
-        if (error.code() == Errc::out_of_memory) make_room(*client);
+        if (error.code() == Errc::out_of_memory &&
+            error.requested() - error.available() <= segments_.reserved_bytes()) {
+          make_room(*client);
+        }
         fail(*client, pending.request, error);
       }
     } catch (const std::exception&) {
