@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clara_fastio.runner.runtimes import Connections, Exit, StartedOperator
 
 _PROTOCOL = 1
+_MEGABYTE = 1_000_000
 #: Seconds that the control channel may stay open after the process and all below it has ended.
 _LAST_WORDS = 5.0
 _PHASES = {
@@ -184,6 +185,7 @@ class OperatorRun:
     async def _follow(self, process: StartedOperator, connections: Connections) -> Exit:
         """Wait for the end of the process and of what its driver says."""
         heard = asyncio.create_task(self._hear(connections.control))
+        watching = asyncio.create_task(self._watch_memory(process))
         try:
             ended = await process.wait()
             connections.process_ended()
@@ -193,10 +195,22 @@ class OperatorRun:
             return ended
         finally:
             heard.cancel()
+            watching.cancel()
             connections.close()
             self._limit.pause()
             for timer in self._timers:
                 timer.cancel()
+
+    async def _watch_memory(self, process: StartedOperator) -> None:
+        used = await process.exceed_memory() // _MEGABYTE
+        limit = self.operator.requests.memory
+        text = f"it used {used} MB of memory, more than the {limit} MB that it requests"
+        if not self._job.settings.enforce_memory:
+            self._note(f"{text}; a platform server would end it")
+            return
+        advice = "raise 'memory' in its 'requests', or let it hold less at a time"
+        self._fail(self.state.value, "OperatorError", f"{text}; {advice}")
+        process.kill()
 
     def _take_line(self, text: str) -> None:
         self._last_lines.append(text)

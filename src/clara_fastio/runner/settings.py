@@ -74,6 +74,9 @@ class Settings:
         Where a command without an image is started.
     environment
         What operators inherit; this process's own when left out.
+    enforce_memory
+        End an operator that uses more memory than it requests, and fail the job; else it is only
+        told. Containers are always limited.
     services
         Variables that tell each operator where its services are; operators that are not named here
         may have no services. A variable of the definition goes before one of the same name.
@@ -94,6 +97,7 @@ class Settings:
     state: Path = field(default_factory=state_folder)
     directory: Path = field(default_factory=Path.cwd)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    enforce_memory: bool = False
     services: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     runtime: RuntimeName = RuntimeName.PROCESS
     place: Place | None = None

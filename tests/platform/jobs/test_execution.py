@@ -12,7 +12,7 @@ from clara_fastio.platform.jobs.execution import Execution
 from clara_fastio.platform.jobs.supervision import supervisors_environment
 from clara_fastio.platform.records.states import JobStatus, OperatorStatus
 from clara_fastio.runner import Image, Images
-from tests.platform.jobs.runs import shell, wait_until
+from tests.platform.jobs.runs import python, shell, wait_until
 
 if TYPE_CHECKING:
     import pytest
@@ -164,3 +164,12 @@ def test_operators_inherit_no_secrets(bench: Bench, monkeypatch: pytest.MonkeyPa
 def test_the_supervisor_gets_one_thread_of_numpy() -> None:
     assert supervisors_environment({"PGPASSWORD": "x"}).get("PGPASSWORD") is None
     assert supervisors_environment(os.environ)["OPENBLAS_NUM_THREADS"] == "1"
+
+
+def test_an_operator_beyond_its_memory_says_what_to_change(bench: Bench) -> None:
+    definition = python("import time; data = b'x' * 700_000_000; time.sleep(100)")
+    outcome = bench.run(bench.plan(definition))
+    assert outcome.status is JobStatus.FAULTED
+    assert "operator 'only' failed in execute" in outcome.messages[0]
+    assert "more than the 512 MB that it requests; raise 'memory'" in outcome.messages[0]
+    assert bench.left() == []

@@ -95,6 +95,7 @@ class Plan:
             grace=self.grace,
             directory=self.scratch,
             state=self.scratch,
+            enforce_memory=True,
             services=self.services,
             runtime=self.runtime,
             place=place,

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from clara_fastio.runner.channel import Channel
 from clara_fastio.runner.environment import base_environment
 from clara_fastio.runner.orphans import kill_orphans
 from clara_fastio.runner.runtimes.launch import Exit
+from clara_fastio.runner.runtimes.process_memory import memory_bound, memory_used
 from clara_fastio.runner.runtimes.runtime import Connections, Runtime
 from clara_fastio.runner.runtimes.started import StartedOperator
 
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 # The interpreter alone, without site-packages and without the operator's PYTHON* variables.
 _PROGRAM = (sys.executable, "-I", "-S", str(_LAUNCHER))
+_MEGABYTE = 1_000_000
+#: Seconds between two looks at an operator's memory.
+_LOOK_EVERY = 0.1
+#: Pauses are so many times as long as a look took, so that looking costs little.
+_REST = 20
 
 
 class InheritedConnections(Connections):
@@ -116,6 +123,20 @@ class ProcessRuntime(Runtime):
 
 class OperatorProcess(StartedOperator):
     """An operator below its launcher."""
+
+    async def exceed_memory(self) -> int:
+        """Look at its memory now and then; a peak between two looks goes unseen."""
+        limit = self._launch.requests.memory * _MEGABYTE
+        if not limit:
+            return await super().exceed_memory()
+        while True:
+            began = time.monotonic()
+            if memory_bound(self._parent.pid) > limit:
+                used = await asyncio.to_thread(memory_used, self._parent.pid)
+                if used > limit:
+                    return used
+            took = time.monotonic() - began
+            await asyncio.sleep(max(_LOOK_EVERY, _REST * took))
 
     def _exited(self, code: int, memory: int | None) -> Exit:
         # The kernel counts in units of 1024 bytes.

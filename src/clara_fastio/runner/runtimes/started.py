@@ -93,6 +93,14 @@ class StartedOperator(ABC):
         """Kill the operator and all that it started."""
         self._link.send(b"K")
 
+    async def exceed_memory(self) -> int:
+        """Wait until it uses more memory than it requests; gives the bytes that it uses then.
+
+        A runtime whose operators are limited by somebody else waits for ever.
+        """
+        never: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        return await never
+
     async def wait(self) -> Exit:
         """Wait until the operator, all that it started and its parent have ended."""
         log = asyncio.create_task(self._write_log())
