@@ -82,7 +82,9 @@ def test_a_job_without_its_payload_does_not_start(office: Office) -> None:
     created = good(office.try_create(office.pipeline(shell("true"))))
     request = payloads_pb2.PayloadsDeleteRequest(payload_id=created.payload_id)
     good(office.wire.Payloads.Delete(request))
-    refused(office.try_start(created.job_id.value), -5)
+    said = refused(office.try_start(created.job_id.value), -5)
+    assert f"payload '{created.payload_id.value}'" in said
+    assert "was deleted; create a new job" in said
     assert office.status(created.job_id.value).state == PENDING
 
 

@@ -149,7 +149,12 @@ def queue(
                 f"the job {job_id!r} was started before, with other variables; create a new one"
             )
         return job, False
-    payloads.find(connection, job.payload_id)
+    try:
+        payloads.find(connection, job.payload_id)
+    except NotFoundError:
+        raise NotFoundError(
+            f"the payload {job.payload_id!r} of the job {job_id!r} was deleted; create a new job"
+        ) from None
     _set(connection, job_id, queued=now, parameters=json.dumps(dict(parameters)))
     if [each.name for each in job.operators] != list(operators):
         operator_rows = tables.job_operators
