@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clara_fastio.errors import PipelineError
-from clara_fastio.runner.runtimes.devices import Devices
+from clara_fastio.runner.runtimes.devices import Devices, device_names
 from clara_fastio.runner.runtimes.docker import Docker
 from clara_fastio.runner.runtimes.engine import Container, Mount
 from clara_fastio.runner.runtimes.podman import Podman
@@ -89,13 +89,13 @@ def test_devices_are_named_as_the_engine_knows_them() -> None:
 def test_devices_go_to_operators_in_turns(tmp_path: Path) -> None:
     for name in ("0000:01:00.0", "0000:02:00.0", "0000:03:00.0"):
         (tmp_path / name).mkdir()
-    devices = Devices({}, tmp_path)
+    devices = Devices(device_names({}, tmp_path))
     assert [devices.take(count) for count in (1, 0, 1, 2)] == [["0"], [], ["1"], ["2", "0"]]
     with pytest.raises(PipelineError, match="requests 4 GPUs, and 3 can be used"):
         devices.take(4)
 
 
-def test_only_visible_devices_are_used(tmp_path: Path) -> None:
-    assert Devices({"CUDA_VISIBLE_DEVICES": "GPU-7, 3"}, tmp_path).take(2) == ["GPU-7", "3"]
+def test_only_visible_devices_are_used() -> None:
+    assert Devices(device_names({"CUDA_VISIBLE_DEVICES": "GPU-7, 3"})).take(2) == ["GPU-7", "3"]
     with pytest.raises(PipelineError):
-        Devices({"CUDA_VISIBLE_DEVICES": ""}, tmp_path).take(1)
+        Devices(device_names({"CUDA_VISIBLE_DEVICES": ""})).take(1)

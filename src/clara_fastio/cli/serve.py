@@ -110,6 +110,10 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
         int | None,
         typer.Option(metavar="MB", help="That jobs may request together. [default: all there is]"),
     ] = None,
+    gpus: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="GPUs that jobs may have, as 0,1. [default: all]"),
+    ] = None,
     message_bytes: Annotated[
         int, typer.Option(metavar="BYTES", help="Largest message that is taken.")
     ] = 4 << 20,
@@ -152,6 +156,7 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
         storage_percentage=storage_percentage,
         payload_capacity=payload_capacity,
         memory=memory,
+        gpus=gpus,
         message_bytes=message_bytes,
         calls=calls,
         metrics_port=metrics_port,

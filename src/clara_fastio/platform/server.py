@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ from clara_fastio.platform.services.payloads import PayloadsService
 from clara_fastio.platform.services.pipelines import PipelinesService
 from clara_fastio.platform.wire.methods import SERVICE_NAMES
 from clara_fastio.runner import Images, load_images
+from clara_fastio.runner.runtimes.devices import device_names, parse_devices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,7 +168,9 @@ class Server:
 
 
 def _job_settings(settings: ServerSettings, root: Path) -> JobSettings:
-    capacity = machine_resources()
+    gpus = settings.gpus
+    devices = device_names(os.environ) if gpus is None else parse_devices(gpus)
+    capacity = replace(machine_resources(), gpu=len(devices))
     if settings.memory is not None:
         capacity = replace(capacity, memory=min(capacity.memory, settings.memory))
     return JobSettings(
@@ -175,6 +179,7 @@ def _job_settings(settings: ServerSettings, root: Path) -> JobSettings:
         allow_any_command=settings.allow_any_command,
         slots=settings.slots,
         capacity=capacity,
+        devices=devices,
         runtime=settings.runtime,
         timeout_default=settings.timeout_default,
         timeout_maximum=settings.timeout_maximum,

@@ -46,6 +46,9 @@ class ServerSettings:
         Seconds between asking an operator to stop and killing it.
     memory
         Megabytes that running jobs may request together; all that the machine has when left out.
+    gpus
+        Numbers or UUIDs of the GPUs that jobs may have, separated by commas; those of
+        ``CUDA_VISIBLE_DEVICES``, or all, when left out.
     storage_percentage
         Above this usage of the disk, in percent, nothing is taken in any more.
     payload_capacity
@@ -75,6 +78,7 @@ class ServerSettings:
     timeout_maximum: float = 1800.0
     grace: float = 15.0
     memory: int | None = None
+    gpus: str | None = None
     storage_percentage: float = 80.0
     payload_capacity: int | None = None
     message_bytes: int = 4 << 20

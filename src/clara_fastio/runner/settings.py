@@ -13,7 +13,7 @@ from clara_fastio.runner.images import Images
 from clara_fastio.runner.workspace import state_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class RuntimeName(StrEnum):
@@ -77,6 +77,9 @@ class Settings:
     enforce_memory
         End an operator that uses more memory than it requests, and fail the job; else it is only
         told. Containers are always limited.
+    devices
+        GPUs of this job alone, of which operators get as many as they request; ``None`` for those
+        of ``CUDA_VISIBLE_DEVICES`` or of the machine, which processes then all see.
     services
         Variables that tell each operator where its services are; operators that are not named here
         may have no services. A variable of the definition goes before one of the same name.
@@ -98,6 +101,7 @@ class Settings:
     directory: Path = field(default_factory=Path.cwd)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     enforce_memory: bool = False
+    devices: Sequence[str] | None = None
     services: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     runtime: RuntimeName = RuntimeName.PROCESS
     place: Place | None = None

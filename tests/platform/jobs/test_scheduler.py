@@ -115,6 +115,17 @@ def test_more_gpus_than_there_are_are_refused() -> None:
         needs_of(pipeline("{gpu: 2}"), MACHINE)
 
 
+def test_no_two_jobs_have_the_same_gpu() -> None:
+    scheduler = Scheduler(Resources(gpu=3), slots=9, devices=["a", "b", "c"])
+    for name, gpus in (("one", 1), ("two", 1), ("none", 0), ("large", 2)):
+        scheduler.put(ticket(name, gpu=gpus))
+    assert take_all(scheduler) == ["one", "two", "none"]
+    assert [scheduler.devices_of(name) for name in ("one", "two", "none")] == [["a"], ["b"], []]
+    scheduler.release("one")
+    assert take_all(scheduler) == ["large"]
+    assert scheduler.devices_of("large") == ["a", "c"]
+
+
 def test_the_machine_has_something() -> None:
     found = machine_resources()
     assert found.cpu >= 1

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clara_fastio.errors import OutOfMemoryError, PreconditionError
+from clara_fastio.runner.runtimes.devices import device_names
 
 if TYPE_CHECKING:
     from clara_fastio.pipeline import Pipeline, Requests
 
 _MEGABYTE = 1_000_000
-_GPUS = Path("/proc/driver/nvidia/gpus")
 _CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -48,8 +48,8 @@ def machine_resources() -> Resources:
             memory = min(memory, int(path.read_text()))
         except (OSError, ValueError):  # No such file, or no limit ("max").
             continue
-    gpus = len(list(_GPUS.iterdir())) if _GPUS.is_dir() else 0
-    return Resources(len(os.sched_getaffinity(0)), gpus, memory // _MEGABYTE)
+    gpus = device_names(os.environ)
+    return Resources(len(os.sched_getaffinity(0)), len(gpus), memory // _MEGABYTE)
 
 
 def needs_of(pipeline: Pipeline, whole: Resources) -> Resources:

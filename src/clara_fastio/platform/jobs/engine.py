@@ -92,7 +92,7 @@ class Engine:
         self._settings = settings
         self._changed = changed
         self._stopped = stopped
-        self._scheduler = Scheduler(settings.capacity, settings.most_jobs)
+        self._scheduler = Scheduler(settings.capacity, settings.most_jobs, settings.devices)
         self._supervision = Supervision()
         #: What runs beside the jobs, for several of them.
         self.services = ServicePool(self._supervision, settings)
@@ -206,7 +206,10 @@ class Engine:
             if services is None:
                 outcome = Outcome(JobStatus.CANCELED, (execution.reason,))
             else:
-                plan = self._settings.plan_of(record, active.blueprint, payload, services)
+                devices = self._scheduler.devices_of(record.id)
+                plan = self._settings.plan_of(
+                    record, active.blueprint, payload, services=services, devices=devices
+                )
                 outcome = await execution.run(plan)
         except (PipelineError, SystemCallError) as error:
             outcome = Outcome(JobStatus.FAULTED, (str(error),))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clara_fastio.runner import Image, Images, Place, RuntimeName, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 #: Name of the log that the runner itself writes.
 RUNNER_LOG = "clara-pod-manager"
@@ -32,6 +32,8 @@ class Plan:
         The programs behind the images' names.
     timeout, grace
         Seconds.
+    devices
+        GPUs that this job alone has.
     services
         Variables that tell each operator where its services are.
     runtime
@@ -48,6 +50,7 @@ class Plan:
     timeout: float
     grace: float
     images: Images = field(default_factory=Images)
+    devices: Sequence[str] = ()
     services: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     runtime: RuntimeName = RuntimeName.PROCESS
 
@@ -96,6 +99,7 @@ class Plan:
             directory=self.scratch,
             state=self.scratch,
             enforce_memory=True,
+            devices=self.devices,
             services=self.services,
             runtime=self.runtime,
             place=place,

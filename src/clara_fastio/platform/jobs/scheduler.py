@@ -10,6 +10,8 @@ from clara_fastio.platform.jobs.capacity import Resources
 from clara_fastio.platform.jobs.queue import JobQueue
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from clara_fastio.platform.records.states import JobPriority
 
 
@@ -31,13 +33,19 @@ class Scheduler:
         What there is to be given out.
     slots
         How many jobs may run at once.
+    devices
+        Names of the GPUs in `capacity`; numbers by default.
     """
 
-    def __init__(self, capacity: Resources, slots: int) -> None:
+    def __init__(
+        self, capacity: Resources, slots: int, devices: Sequence[str] | None = None
+    ) -> None:
         self.capacity = capacity
         self.slots = slots
         self.queue: JobQueue[Ticket] = JobQueue()
         self._running: dict[str, Resources] = {}
+        self._devices = [str(each) for each in range(capacity.gpu)] if devices is None else devices
+        self._given: dict[str, list[str]] = {}
 
     @property
     def free(self) -> Resources:
@@ -69,8 +77,16 @@ class Scheduler:
             return None
         self.queue.take()
         self._running[ticket.job_id] = ticket.needs
+        given = {name for names in self._given.values() for name in names}
+        free = [name for name in self._devices if name not in given]
+        self._given[ticket.job_id] = free[: ticket.needs.gpu]
         return ticket
+
+    def devices_of(self, job_id: str) -> list[str]:
+        """Name the GPUs that a job has to itself until it is released."""
+        return self._given.get(job_id, [])
 
     def release(self, job_id: str) -> None:
         """Take back what a job had."""
         self._running.pop(job_id, None)
+        self._given.pop(job_id, None)

@@ -36,6 +36,8 @@ class JobSettings:
         Jobs that run at the same time; ``None`` for as many as there is room for.
     capacity
         What the jobs that run may request together; the whole machine when left out.
+    devices
+        Names of the GPUs in `capacity`; numbers when left out.
     timeout_default, timeout_maximum
         Seconds that a job may take whose definition says nothing, and that any may take.
     grace
@@ -49,6 +51,7 @@ class JobSettings:
     allow_any_command: bool = False
     slots: int | None = None
     capacity: Resources = field(default_factory=machine_resources)
+    devices: Sequence[str] | None = None
     timeout_default: float = 600.0
     timeout_maximum: float = 1800.0
     grace: float = 15.0
@@ -104,7 +107,9 @@ class JobSettings:
         job: JobRecord,
         blueprint: Blueprint,
         payload: Path,
+        *,
         services: Mapping[str, Mapping[str, str]],
+        devices: Sequence[str],
     ) -> Plan:
         """Give all that a runner has to know."""
         pipeline = blueprint.pipeline
@@ -119,6 +124,7 @@ class JobSettings:
             timeout=self.timeout_of(pipeline),
             grace=self.grace,
             images=self.images.only(operator.image for operator in pipeline.operators),
+            devices=devices,
             services=services,
             runtime=self.runtime,
         )

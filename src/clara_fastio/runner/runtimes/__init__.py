@@ -19,10 +19,10 @@ __all__ = ["Connections", "Exit", "Launch", "Runtime", "StartedOperator", "make_
 def make_runtime(settings: Settings, job_id: str) -> Runtime:
     """Make the runtime of one job."""
     if settings.runtime == "process":
-        return ProcessRuntime(job_id, settings.environment)
+        return ProcessRuntime(job_id, settings.environment, settings.devices)
     from clara_fastio.runner.runtimes.container import ContainerRuntime
     from clara_fastio.runner.runtimes.docker import Docker
     from clara_fastio.runner.runtimes.podman import Podman
 
     engine = Podman() if settings.runtime == "podman" else Docker()
-    return ContainerRuntime(job_id, settings.environment, engine)
+    return ContainerRuntime(job_id, settings.environment, engine, settings.devices)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from clara_fastio.errors import PipelineError
-from clara_fastio.runner.runtimes.devices import Devices
+from clara_fastio.runner.runtimes.devices import Devices, device_names
 from clara_fastio.runner.runtimes.engine import JOB_LABEL, OWNER_LABEL, Container, Mount
 from clara_fastio.runner.runtimes.kept import KeptContainer
 from clara_fastio.runner.runtimes.mounted import INSIDE, MountedConnections
@@ -47,15 +47,23 @@ class ContainerRuntime(Runtime):
         The runner's; the engine's client has it, operators do not.
     engine
         That runs them.
+    devices
+        GPUs for them; ``None`` for those that the environment names.
     """
 
     knows_entry_points = True
 
-    def __init__(self, job_id: str, environment: Mapping[str, str], engine: Engine) -> None:
+    def __init__(
+        self,
+        job_id: str,
+        environment: Mapping[str, str],
+        engine: Engine,
+        devices: Sequence[str] | None = None,
+    ) -> None:
         super().__init__(job_id, environment)
         self.shows_paths = True
         self._engine = engine
-        self._devices = Devices(environment)
+        self._devices = Devices(device_names(environment) if devices is None else devices)
         self._client_environment = {
             name: value for name, value in environment.items() if name not in _NOT_FOR_CLIENT
         }

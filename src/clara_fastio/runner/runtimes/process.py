@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from clara_fastio.runner.channel import Channel
 from clara_fastio.runner.environment import base_environment
 from clara_fastio.runner.orphans import kill_orphans
+from clara_fastio.runner.runtimes.devices import Devices
 from clara_fastio.runner.runtimes.launch import Exit
 from clara_fastio.runner.runtimes.process_memory import memory_bound, memory_used
 from clara_fastio.runner.runtimes.runtime import Connections, Runtime
 from clara_fastio.runner.runtimes.started import StartedOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from clara_fastio.pipeline import Operator
     from clara_fastio.runner.images import Image
@@ -73,7 +74,22 @@ class InheritedConnections(Connections):
 
 
 class ProcessRuntime(Runtime):
-    """Runs each operator as a process, in a mount namespace where that is permitted."""
+    """Runs each operator as a process, in a mount namespace where that is permitted.
+
+    Parameters
+    ----------
+    job_id, environment
+        As of every runtime.
+    devices
+        GPUs that operators get as many of as they request; ``None`` leaves them what the
+        environment says.
+    """
+
+    def __init__(
+        self, job_id: str, environment: Mapping[str, str], devices: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(job_id, environment)
+        self._devices = None if devices is None else Devices(devices)
 
     async def prepare(self, payload: Payload, operators: Iterable[tuple[Operator, Image]]) -> str:
         """Find out whether declared paths can be shown."""
@@ -115,7 +131,15 @@ class ProcessRuntime(Runtime):
         def command(link: int) -> list[str]:
             return [*_PROGRAM, json.dumps({**plan, "link": link}), *launch.command]
 
-        return await OperatorProcess.spawn(launch, command, launch.environment, descriptors)
+        environment = {**launch.environment, **self._visible_devices(launch)}
+        return await OperatorProcess.spawn(launch, command, environment, descriptors)
+
+    def _visible_devices(self, launch: Launch) -> dict[str, str]:
+        if self._devices is None:
+            return {}
+        devices = self._devices.take(launch.requests.gpu)
+        # Numbers are those of the driver's tools, and not in the order of speed.
+        return {"CUDA_VISIBLE_DEVICES": ",".join(devices), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
     async def close(self) -> None:
         """Do nothing: launchers leave nothing behind."""
