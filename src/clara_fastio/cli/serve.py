@@ -121,6 +121,15 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
         int | None,
         typer.Option(metavar="N", help="Calls served at the same time. [default: no limit]"),
     ] = None,
+    log_size: Annotated[
+        int, typer.Option(metavar="BYTES", help="Of an operator's log; 0 for no limit.")
+    ] = 16 << 20,
+    log_days: Annotated[
+        float, typer.Option(metavar="D", help="Days that logs are kept; 0 for ever.")
+    ] = 30.0,
+    log_capacity: Annotated[
+        int, typer.Option(metavar="BYTES", help="Of all logs together; 0 for no limit.")
+    ] = 10 << 30,
     metrics_port: Annotated[
         int | None, typer.Option(metavar="PORT", help="Serve metrics there. [default: nowhere]")
     ] = None,
@@ -159,6 +168,9 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
         gpus=gpus,
         message_bytes=message_bytes,
         calls=calls,
+        log_size=log_size,
+        log_days=log_days,
+        log_capacity=log_capacity,
         metrics_port=metrics_port,
     )
     asyncio.run(_serve(settings))

@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 
 from clara_fastio.platform.devices import Devices
 from clara_fastio.platform.jobs.capacity import machine_resources
+from clara_fastio.platform.jobs.log_retention import Retention
 from clara_fastio.platform.jobs.manager import JobManager
 from clara_fastio.platform.jobs.settings import JobSettings
 from clara_fastio.platform.listening import access_of, bind
@@ -184,4 +185,6 @@ def _job_settings(settings: ServerSettings, root: Path) -> JobSettings:
         timeout_default=settings.timeout_default,
         timeout_maximum=settings.timeout_maximum,
         grace=settings.grace,
+        log_limit=settings.log_size or None,
+        retention=Retention(settings.log_days or None, settings.log_capacity or None),
     )

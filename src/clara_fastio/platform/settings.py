@@ -57,6 +57,11 @@ class ServerSettings:
         The largest message that is taken.
     calls
         Calls that are served at the same time; more have to wait.
+    log_size
+        Bytes of one operator's log; of a longer one, its beginning and its end are kept.
+    log_days, log_capacity
+        Days after which the logs of a job are removed, and bytes of all logs above which the oldest
+        ones are. 0 is no limit for these three.
     metrics_port
         Port of the metrics on `host`; ``None`` for no metrics.
     """
@@ -83,6 +88,9 @@ class ServerSettings:
     payload_capacity: int | None = None
     message_bytes: int = 4 << 20
     calls: int | None = None
+    log_size: int = 16 << 20
+    log_days: float = 30.0
+    log_capacity: int = 10 << 30
     metrics_port: int | None = None
 
     def __post_init__(self) -> None:
@@ -113,5 +121,8 @@ _RULES: tuple[_Rule, ...] = (
     ("storage_percentage", lambda percent: 0 < percent <= 100, "above 0 and at most 100"),
     ("payload_capacity", lambda nbytes: nbytes >= 0, "0 bytes or more"),
     ("message_bytes", lambda nbytes: nbytes >= 64 << 10, "64 KiB or more"),
+    ("log_size", lambda nbytes: nbytes == 0 or nbytes >= 4 << 10, "0, or 4 KiB or more"),
+    ("log_days", lambda days: days >= 0, "0 days or more"),
+    ("log_capacity", lambda nbytes: nbytes >= 0, "0 bytes or more"),
     ("calls", lambda calls: calls >= 1, "1 or more"),
 )

@@ -82,6 +82,7 @@ class Job:
             entries=[*self.payload.inputs(operator), *self.payload.outputs(operator)],
             requests=operator.requests,
             log=self.payload.logs / f"{operator.name}.log",
+            log_limit=self.settings.log_limit,
             on_line=on_line,
         )
 

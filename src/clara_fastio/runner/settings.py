@@ -80,6 +80,8 @@ class Settings:
     devices
         GPUs of this job alone, of which operators get as many as they request; ``None`` for those
         of ``CUDA_VISIBLE_DEVICES`` or of the machine, which processes then all see.
+    log_limit
+        Bytes of an operator's log; of a longer one, its beginning and its end are kept.
     services
         Variables that tell each operator where its services are; operators that are not named here
         may have no services. A variable of the definition goes before one of the same name.
@@ -102,6 +104,7 @@ class Settings:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     enforce_memory: bool = False
     devices: Sequence[str] | None = None
+    log_limit: int | None = None
     services: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     runtime: RuntimeName = RuntimeName.PROCESS
     place: Place | None = None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from clara_fastio.errors import FastIOError, PipelineError, SystemCallError
 from clara_fastio.platform.jobs.execution import Execution, Outcome
+from clara_fastio.platform.jobs.log_retention import keep_removing
 from clara_fastio.platform.jobs.scheduler import Scheduler, Ticket
 from clara_fastio.platform.jobs.services import ServicePool
 from clara_fastio.platform.jobs.supervision import Supervision
@@ -99,6 +100,7 @@ class Engine:
         self._helpers: set[asyncio.Task[dict[str, dict[str, str]]]] = set()
         self._active: dict[str, Active] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._retention: asyncio.Task[None] | None = None
         self._is_closing = False
 
     def open(self) -> None:
@@ -107,10 +109,16 @@ class Engine:
         self._settings.logs.mkdir(mode=0o700, exist_ok=True)
         self._settings.scratch.mkdir(mode=0o700)
         self._supervision.open()
+        keeping = keep_removing(
+            self._settings.logs, self._settings.retention, lambda: list(self._active)
+        )
+        self._retention = asyncio.create_task(keeping, name="retention of logs")
 
     async def close(self, patience: float = 0.0) -> None:
         """Start no more jobs; stop those that still run after some seconds, and evict them."""
         self._is_closing = True
+        if self._retention is not None:
+            self._retention.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=patience)
         for active in self._active.values():

@@ -34,6 +34,8 @@ class Plan:
         Seconds.
     devices
         GPUs that this job alone has.
+    log_limit
+        Bytes of an operator's log.
     services
         Variables that tell each operator where its services are.
     runtime
@@ -51,6 +53,7 @@ class Plan:
     grace: float
     images: Images = field(default_factory=Images)
     devices: Sequence[str] = ()
+    log_limit: int | None = None
     services: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     runtime: RuntimeName = RuntimeName.PROCESS
 
@@ -100,6 +103,7 @@ class Plan:
             state=self.scratch,
             enforce_memory=True,
             devices=self.devices,
+            log_limit=self.log_limit,
             services=self.services,
             runtime=self.runtime,
             place=place,

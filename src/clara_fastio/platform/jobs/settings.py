@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clara_fastio.platform.jobs.capacity import Resources, machine_resources
+from clara_fastio.platform.jobs.log_retention import Retention
 from clara_fastio.platform.jobs.plan import Plan
 from clara_fastio.runner import Images, RuntimeName
 
@@ -44,6 +45,10 @@ class JobSettings:
         Seconds between asking an operator to stop and killing it.
     runtime
         What runs the operators.
+    log_limit
+        Bytes of one operator's log; ``None`` for no limit.
+    retention
+        How long logs are kept.
     """
 
     root: Path
@@ -56,6 +61,8 @@ class JobSettings:
     timeout_maximum: float = 1800.0
     grace: float = 15.0
     runtime: RuntimeName = RuntimeName.PROCESS
+    log_limit: int | None = None
+    retention: Retention = field(default_factory=Retention)
 
     @property
     def logs(self) -> Path:
@@ -125,6 +132,7 @@ class JobSettings:
             grace=self.grace,
             images=self.images.only(operator.image for operator in pipeline.operators),
             devices=devices,
+            log_limit=self.log_limit,
             services=services,
             runtime=self.runtime,
         )

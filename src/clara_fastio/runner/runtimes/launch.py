@@ -38,6 +38,8 @@ class Launch:
         What it may use, where the runtime can limit that.
     log
         The file that receives its output.
+    log_limit
+        Bytes of it; of a longer one, its beginning and its end are kept.
     on_line
         Takes each line of it.
     """
@@ -50,6 +52,7 @@ class Launch:
     entries: Sequence[DiskEntry]
     requests: Requests
     log: Path
+    log_limit: int | None
     on_line: Callable[[str], None]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from clara_fastio.errors import LayoutError
 from clara_fastio.runner.channel import Channel
+from clara_fastio.runner.runtimes.log_file import LogFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -147,10 +148,9 @@ class StartedOperator(ABC):
         )
         rest = b""
         try:
-            with self._launch.log.open("wb") as file:
+            with LogFile(self._launch.log, self._launch.log_limit) as file:
                 while data := await reader.read(_LONGEST_LINE):
                     file.write(data)
-                    file.flush()
                     *lines, rest = (rest + data).split(b"\n")
                     if len(rest) > _LONGEST_LINE:
                         lines, rest = [*lines, rest], b""
