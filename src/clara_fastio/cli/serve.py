@@ -62,6 +62,15 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
     allow_any_command: Annotated[
         bool, typer.Option("--allow-any-command", help="Also run images that are not in that file.")
     ] = False,
+    service_data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Files for services of pipelines. [default: service-data in the root]",
+        ),
+    ] = None,
     runtime: Annotated[
         RuntimeName, typer.Option(help="What runs the operators: processes, or containers.")
     ] = RuntimeName.PROCESS,
@@ -152,6 +161,7 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
         database=database,
         images=images,
         allow_any_command=allow_any_command,
+        service_data=service_data,
         runtime=runtime,
         slots=slots,
         tokens=tokens,

@@ -181,6 +181,7 @@ def _job_settings(settings: ServerSettings, root: Path) -> JobSettings:
         slots=settings.slots,
         capacity=capacity,
         devices=devices,
+        service_data=settings.service_data and settings.service_data.absolute(),
         runtime=settings.runtime,
         timeout_default=settings.timeout_default,
         timeout_maximum=settings.timeout_maximum,

@@ -30,6 +30,8 @@ class ServerSettings:
         File that says which program is behind an image's name.
     allow_any_command
         Run the command of an operator whose image is not in that file.
+    service_data
+        Folder of files that services of pipelines share; one in `root` when left out.
     runtime
         What runs the operators: processes of the server's user, or containers.
     slots
@@ -72,6 +74,7 @@ class ServerSettings:
     database: str | None = None
     images: Path | None = None
     allow_any_command: bool = False
+    service_data: Path | None = None
     runtime: RuntimeName = RuntimeName.PROCESS
     slots: int | None = None
     tokens: Path | None = None

@@ -129,3 +129,47 @@ def test_a_job_is_canceled_while_its_service_starts(office: Office) -> None:
     office.start(job_id)
     assert office.cancel(job_id, "no patience").job_status == CANCELED
     assert list(office.status(job_id).messages) == ["no patience"]
+
+
+DATA_SERVICE = """
+    import os, socket, sys
+    server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+    text = open(sys.argv[1] + "/model").read() + open(os.environ[sys.argv[2]] + "/model").read()
+    while True:
+        connection, _ = server.accept()
+        connection.sendall(text.encode())
+        connection.close()
+    """
+
+
+def with_data() -> str:
+    """Give the service the path by its command line and the variable's name."""
+    command = json.dumps(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(DATA_SERVICE),
+            "$(NVIDIA_CLARA_SERVICE_DATA_PATH)/models",
+            "NVIDIA_CLARA_SERVICE_DATA_PATH",
+        ]
+    )
+    usual = json.dumps([sys.executable, "-c", textwrap.dedent(SERVICE)])
+    return definition().replace(usual, command)
+
+
+def test_services_find_the_files_that_they_share(serve, tmp_path) -> None:
+    for folder, text in ((tmp_path, "all "), (tmp_path / "models", "one ")):
+        folder.mkdir(exist_ok=True)
+        (folder / "model").write_text(text)
+    server = serve("--allow-any-command", "--service-data", str(tmp_path))
+    with server.connect() as channel:
+        office = Office(Wire(channel))
+        status = office.run(with_data())
+        assert list(status.messages) == []
+        assert office.log(status.job_id.value, "only") == ["one all "]
+
+
+def test_the_place_of_the_files_is_not_told(office: Office) -> None:
+    status = office.run(with_data())
+    assert status.status == FAULTED
+    assert "'$NVIDIA_CLARA_SERVICE_DATA_PATH/models/model'" in status.messages[0]

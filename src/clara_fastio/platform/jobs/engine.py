@@ -108,6 +108,7 @@ class Engine:
         shutil.rmtree(self._settings.scratch, ignore_errors=True)
         self._settings.logs.mkdir(mode=0o700, exist_ok=True)
         self._settings.scratch.mkdir(mode=0o700)
+        self._settings.data_of_services.mkdir(mode=0o755, exist_ok=True)
         self._supervision.open()
         keeping = keep_removing(
             self._settings.logs, self._settings.retention, lambda: list(self._active)

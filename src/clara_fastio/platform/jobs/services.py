@@ -30,6 +30,8 @@ _HOST = "127.0.0.1"
 #: Seconds that a service may take until it listens.
 _PATIENCE = 60.0
 _LOOK_EVERY = 0.02
+#: Tells services where the files are that they all share.
+_DATA = "NVIDIA_CLARA_SERVICE_DATA_PATH"
 
 Key = tuple[str, tuple[str, ...]]
 
@@ -139,6 +141,7 @@ class ServicePool:
         image = self._settings.images.resolve(service.name, service.image, service.command)
         environment = base_environment(public_environment(os.environ))
         environment |= dict(image.environment) | _addresses(service, running)
+        environment[_DATA] = str(self._settings.data_of_services)
         if running.ports:
             environment["PORT"] = str(running.ports[0])
         environment |= service.variables
@@ -156,6 +159,7 @@ class ServicePool:
             while not await _listens(port):
                 if not running.is_alive:
                     said = await asyncio.to_thread(_last_line, log)
+                    said = said.replace(str(self._settings.data_of_services), f"${_DATA}")
                     raise PipelineError(
                         f"the service {service.name!r} ended before it listened on port {port}"
                         + (f"; it said: {said}" if said else "")

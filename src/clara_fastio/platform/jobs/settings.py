@@ -29,6 +29,8 @@ class JobSettings:
     ----------
     root
         Folder of the server; ``logs`` and ``scratch`` are made in it.
+    service_data
+        Folder of files for services; ``service-data`` in `root`, made there, when left out.
     images
         The programs behind the images' names.
     allow_any_command
@@ -52,6 +54,7 @@ class JobSettings:
     """
 
     root: Path
+    service_data: Path | None = None
     images: Images = field(default_factory=Images)
     allow_any_command: bool = False
     slots: int | None = None
@@ -73,6 +76,11 @@ class JobSettings:
     def scratch(self) -> Path:
         """The folder of what only running jobs need."""
         return self.root / "scratch"
+
+    @property
+    def data_of_services(self) -> Path:
+        """The folder of the files that all services may read."""
+        return self.service_data or self.root / "service-data"
 
     @property
     def most_jobs(self) -> int:
