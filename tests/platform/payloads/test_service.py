@@ -121,6 +121,16 @@ def test_a_name_that_escapes_spoils_the_whole_stream(wire, server, reusable, lis
         assert first.header.code == Code.INVALID_ARGUMENT
 
 
+@pytest.mark.parametrize("before", [0, 1, 600_000])
+def test_content_without_a_name_is_refused_not_lost(wire, reusable, listed, before):
+    # The last size is more than a batch: what comes after it begins a new one.
+    parts = [reusable.part("scan", bytes(before))] if before else []
+    answer = wire.Payloads.Upload([*parts, reusable.part("", b"1")])
+    assert answer.header.code == Code.INVALID_ARGUMENT
+    assert "names no file" in answer.header.messages[0]
+    assert not listed(reusable)
+
+
 def test_a_stream_that_changes_its_payload_is_refused(wire, reusable, listed):
     parts = [reusable.part("a", b"1"), reusable.part("a", b"2")]
     parts[1].payload_id.value = new_id()

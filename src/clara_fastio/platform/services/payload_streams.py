@@ -59,9 +59,9 @@ class Receiver:
             It has no name.
         """
         name = details.name
+        if not name:
+            raise InvalidRequestError("a message of the stream names no file; each has to")
         if name != self._name:
-            if not name:
-                raise InvalidRequestError("a message of the stream names no file; each has to")
             self._name = name
             self._chunks = []
             self._batch.append((name, details.mode, self._chunks))
