@@ -72,6 +72,26 @@ def test_running_jobs_are_evicted_and_others_are_as_they_were(
         assert office.wait(created).status == HEALTHY
 
 
+def test_immediate_jobs_go_first_after_a_restart_too(
+    serve: Callable[..., ServerProgram], tmp_path: Path
+) -> None:
+    server = serve(*OPTIONS, root=tmp_path / "root")
+    with calling(server) as office:
+        begin(office)
+        pipeline = office.pipeline(shell("date +%s%N"))
+        normal = office.create(pipeline)
+        immediate = office.create(pipeline, priority=jobs_pb2.JOB_PRIORITY_IMMEDIATE)
+        for job_id in (normal, immediate):
+            office.start(job_id)
+    server.kill()
+    with calling(serve(*OPTIONS, root=tmp_path / "root")) as office:
+        times = []
+        for job_id in (immediate, normal):
+            assert office.wait(job_id).status == HEALTHY
+            times += office.log(job_id, "only")
+        assert times == sorted(times)
+
+
 def test_queued_jobs_that_may_not_run_any_more_are_faulted(
     serve: Callable[..., ServerProgram], tmp_path: Path
 ) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from clara_fastio.platform._proto import jobs_pb2, payloads_pb2
@@ -108,3 +110,22 @@ def test_a_reusable_payload_is_copied_and_goes_on_by_itself(wire, office, downlo
     assert downloaded(payload, "/input/deep/atlas") == b"old"
     assert wire.Payloads.Delete(reusable.Delete()).header.code == 0
     assert downloaded(payload, "/input/deep/atlas") == b"old"
+
+
+def test_a_job_has_all_files_of_a_payload_that_is_deleted_meanwhile_or_is_not_made(
+    wire, office, listed
+):
+    pipeline = office.pipeline(WAITING)
+    for _ in range(3):
+        reusable = Requests(wire.Payloads.Create().payload_id)
+        wire.Payloads.Upload([reusable.part(f"slice-{n}", b"1") for n in range(400)])
+        with ThreadPoolExecutor(3) as pool:
+            given = (reusable.payload_id.value,)
+            created = [pool.submit(office.try_create, pipeline, given) for _ in range(2)]
+            deleted = pool.submit(wire.Payloads.Delete, reusable.Delete())
+        assert deleted.result().header.code == 0
+        for answer in (each.result() for each in created):
+            if answer.header.code == 0:
+                assert len(listed(Requests(answer.payload_id))) == 400
+            else:
+                assert answer.header.code == Code.NOT_FOUND

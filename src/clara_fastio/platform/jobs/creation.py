@@ -32,9 +32,14 @@ def find_sources(
     return pipelines.find(connection, pipeline_id)
 
 
-def add_job(connection: Connection, job: JobRecord) -> None:
-    """Keep a new job and its payload, if its pipeline is still what it was made from."""
-    if pipelines.find(connection, job.pipeline_id).definition_id != job.definition_id:
+def add_job(connection: Connection, job: JobRecord, input_payloads: Iterable[str]) -> None:
+    """Keep a new job and its payload, if what it was made from is still there.
+
+    A payload that is deleted loses its record before its files, so what was copied from those that
+    have theirs now is whole.
+    """
+    pipeline = find_sources(connection, job.pipeline_id, input_payloads)
+    if pipeline.definition_id != job.definition_id:
         raise UnavailableError(
             f"the pipeline {job.pipeline_id!r} was updated meanwhile; repeat the call"
         )

@@ -138,23 +138,31 @@ class Engine:
     async def put(self, record: JobRecord, blueprint: Blueprint, needs: Resources) -> JobRecord:
         """Queue a job; gives it as it is when it is known whether it runs at once."""
         active = self.enqueue(record, blueprint, needs)
+        self.start_what_fits()
         if record.id not in self._scheduler.queue:
             await active.settled.wait()
         return active.record
 
     def enqueue(self, record: JobRecord, blueprint: Blueprint, needs: Resources) -> Active:
-        """Queue a job, and start it when it can be."""
+        """Queue a job; it starts when :meth:`start_what_fits` finds that it is its turn."""
         ticket = Ticket(record.id, record.priority, needs)
         active = self._active[record.id] = Active(record, blueprint, ticket)
         self._scheduler.put(ticket)
-        self._start_what_fits()
         return active
+
+    def start_what_fits(self) -> None:
+        """Start the jobs whose turn it is, as many as there is room for."""
+        while not self._is_closing and (ticket := self._scheduler.take()):
+            active = self._active[ticket.job_id]
+            task = asyncio.create_task(self._run(active), name=f"job {ticket.job_id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def remove(self, job_id: str) -> None:
         """Take a job out of the queue that will not run any more."""
         if self._scheduler.remove(job_id):
             self._active.pop(job_id).ended.set()
-            self._start_what_fits()
+            self.start_what_fits()
 
     def activity(self) -> Activity:
         """Say how things stand; from any thread."""
@@ -165,13 +173,6 @@ class Engine:
         )
         memory = sum(active.execution.memory for active in running if active.execution)
         return Activity(len(running), queued, operators, memory)
-
-    def _start_what_fits(self) -> None:
-        while not self._is_closing and (ticket := self._scheduler.take()):
-            active = self._active[ticket.job_id]
-            task = asyncio.create_task(self._run(active), name=f"job {ticket.job_id}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
 
     async def _run(self, active: Active) -> None:
         job_id = active.record.id
@@ -198,13 +199,13 @@ class Engine:
             self._scheduler.release(job_id)
             active.settled.set()
             active.ended.set()
-            self._start_what_fits()
+            self.start_what_fits()
 
     def _postpone(self, active: Active) -> None:
         active.execution = None
         self._scheduler.put_back(active.ticket)
         active.settled.set()
-        asyncio.get_running_loop().call_later(_RETRY, self._start_what_fits)
+        asyncio.get_running_loop().call_later(_RETRY, self.start_what_fits)
 
     async def _execute(self, active: Active, execution: Execution) -> None:
         record = active.record

@@ -92,6 +92,7 @@ class JobManager:
             _LOG.warning("job %s is evicted: %s", job_id, _EVICTED, extra={"job": job_id})
         for job_id in await self._database.read(jobs.queued):
             await self._queue_again(job_id)
+        self._engine.start_what_fits()
 
     async def close(self, patience: float = 0.0) -> None:
         """Start no more jobs; those that still run after some seconds are stopped and evicted."""
@@ -155,7 +156,9 @@ class JobManager:
         )
         try:
             await asyncio.to_thread(self._make_payload, job.payload_id, input_payloads)
-            await self._database.write(lambda connection: add_job(connection, job))
+            await self._database.write(
+                lambda connection: add_job(connection, job, input_payloads)
+            )
         except BaseException:
             with contextlib.suppress(FastIOError, OSError):
                 await asyncio.to_thread(self._store.delete, job.payload_id)
