@@ -70,6 +70,7 @@ class ServerProgram:
             options += ("--database", ServerProgram.cluster.database_of(root))
         self._text = ""
         command = [sys.executable, "-m", "clara_fastio.cli", "serve", "--root", str(root)]
+        command += ["--drain", "0"]  # Unless the options say otherwise.
         # Not a pipe, which would stop a server that writes more than anybody reads.
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process
         self.process = subprocess.Popen(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from enum import StrEnum
@@ -108,6 +109,9 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
     grace: Annotated[
         float, typer.Option(metavar="S", help="Seconds from asking to stop to killing.")
     ] = 15.0,
+    drain: Annotated[
+        float, typer.Option(metavar="S", help="Seconds that running jobs get at the end.")
+    ] = 15.0,
     storage_percentage: Annotated[
         float, typer.Option(metavar="P", help="Usage of the disk above which nothing is taken in.")
     ] = 80.0,
@@ -147,7 +151,10 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
     ] = LogFormat.TEXT,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every call.")] = False,
 ) -> None:
-    """Serve pipelines, jobs and payloads to clients, until SIGTERM or Ctrl-C."""
+    """Serve pipelines, jobs and payloads to clients, until SIGTERM or Ctrl-C.
+
+    A second one does not wait for jobs and calls.
+    """
     from clara_fastio.platform.log_format import JsonFormatter, text_formatter
     from clara_fastio.platform.settings import ServerSettings
 
@@ -172,6 +179,7 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
         timeout_default=timeout_default,
         timeout_maximum=timeout_maximum,
         grace=grace,
+        drain=drain,
         storage_percentage=storage_percentage,
         payload_capacity=payload_capacity,
         memory=memory,
@@ -194,7 +202,19 @@ async def _serve(settings: ServerSettings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, _end, stop, number)
     print(f"listening on {server.address}", flush=True)
     await stop.wait()
     await server.drain()
+
+
+def _end(stop: asyncio.Event, number: signal.Signals) -> None:
+    """Let the server drain; when that was asked for before, end at once."""
+    if stop.is_set():
+        logging.getLogger("clara_fastio.platform").warning(
+            "ends at once; jobs that still run will be evicted at the next start"
+        )
+        logging.shutdown()
+        # As if it was killed, which nothing is lost by: jobs end with this process.
+        os._exit(128 + number)
+    stop.set()

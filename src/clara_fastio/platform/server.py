@@ -68,6 +68,7 @@ class Server:
         self._health = HealthServicer()
         self._metrics = Metrics()
         self._server: grpc.aio.Server | None = None
+        self._manager: JobManager | None = None
         #: Where it listens, once it does.
         self.address = ""
 
@@ -98,6 +99,7 @@ class Server:
             stack.callback(payloads_service.close)
             job_settings = _job_settings(self._settings, root.path)
             manager = JobManager(database, store, job_settings, self._observe_job)
+            self._manager = manager
             stack.push_async_callback(manager.close)
             await manager.open()
             services = {
@@ -118,8 +120,13 @@ class Server:
         _LOG.info("listening on %s", self.address)
 
     async def drain(self) -> None:
-        """Take no more calls, let those that are on end, then close everything."""
+        """Start no more jobs, let those that run end or evict them, then the same with calls.
+
+        Calls are answered until all jobs have stopped, so that clients see how theirs ended.
+        """
         await self._health.enter_graceful_shutdown()
+        if self._manager is not None:
+            await self._manager.close(self._settings.drain)
         if self._server is not None:
             await self._server.stop(self._settings.grace)
         await self._stack.aclose()

@@ -46,6 +46,8 @@ class ServerSettings:
         Seconds that a job may take whose definition says nothing, and that any may take.
     grace
         Seconds between asking an operator to stop and killing it.
+    drain
+        Seconds that running jobs get to their end when the server is to end.
     memory
         Megabytes that running jobs may request together; all that the machine has when left out.
     gpus
@@ -85,6 +87,7 @@ class ServerSettings:
     timeout_default: float = 600.0
     timeout_maximum: float = 1800.0
     grace: float = 15.0
+    drain: float = 15.0
     memory: int | None = None
     gpus: str | None = None
     storage_percentage: float = 80.0
@@ -120,6 +123,7 @@ _RULES: tuple[_Rule, ...] = (
     ("timeout_default", lambda seconds: seconds > 0, "more than 0 seconds"),
     ("timeout_maximum", lambda seconds: seconds > 0, "more than 0 seconds"),
     ("grace", lambda seconds: seconds >= 0, "0 seconds or more"),
+    ("drain", lambda seconds: seconds >= 0, "0 seconds or more"),
     ("memory", lambda megabytes: megabytes > 0, "more than 0 megabytes"),
     ("storage_percentage", lambda percent: 0 < percent <= 100, "above 0 and at most 100"),
     ("payload_capacity", lambda nbytes: nbytes >= 0, "0 bytes or more"),
