@@ -14,7 +14,8 @@ so that no runner outlives its server:
 
 A runner dies with this process by ``PR_SET_PDEATHSIG``, set by the one thread there is. What a
 killed runner leaves behind is adopted here: its launchers kill their operators and end by
-themselves; what is still there after a while is killed.
+themselves; what is still there after a while is killed, but for the one process that all commands
+of a user's rootless podman share.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ import traceback
 from typing import Any, NoReturn
 
 from clara_fastio.platform.jobs import job_program, service_program
+from clara_fastio.runner.runtimes.keeper import is_shared
 from clara_fastio.runner.runtimes.launcher import (
     PR_SET_CHILD_SUBREAPER,
     PR_SET_PDEATHSIG,
@@ -161,7 +163,11 @@ class Supervisor:
 
     def _is_clean(self) -> bool:
         """Whether nothing is left of runners that have ended; what stays too long is killed."""
-        left = [pid for pid in children_of(os.getpid()) if pid not in self._runners]
+        left = [
+            pid
+            for pid in children_of(os.getpid())
+            if pid not in self._runners and not is_shared(pid)
+        ]
         if left and time.monotonic() > self._deadline:
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
