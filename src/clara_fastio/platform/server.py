@@ -24,7 +24,7 @@ from clara_fastio.platform.listening import access_of, bind
 from clara_fastio.platform.metrics import Metrics, Snapshot
 from clara_fastio.platform.payloads.store import PayloadStore
 from clara_fastio.platform.payloads.usage import StorageLimits
-from clara_fastio.platform.records import payloads
+from clara_fastio.platform.records import identity, payloads
 from clara_fastio.platform.records.database import Database
 from clara_fastio.platform.root import Root
 from clara_fastio.platform.services.clara import ClaraService
@@ -79,6 +79,8 @@ class Server:
         ------
         AlreadyExistsError
             Another server uses the root.
+        PreconditionError
+            The root and the records do not go together.
         InvalidRequestError
             The settings would let strangers in.
         UnavailableError
@@ -90,6 +92,8 @@ class Server:
             stack.callback(root.close)
             database = Database(self._settings.database_url)
             stack.callback(database.close)
+            root_id = root.claim(await database.read(identity.find))
+            await database.write(lambda connection: identity.keep(connection, root_id))
             limits = StorageLimits(
                 self._settings.storage_percentage, self._settings.payload_capacity
             )

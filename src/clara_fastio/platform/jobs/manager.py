@@ -156,9 +156,7 @@ class JobManager:
         )
         try:
             await asyncio.to_thread(self._make_payload, job.payload_id, input_payloads)
-            await self._database.write(
-                lambda connection: add_job(connection, job, input_payloads)
-            )
+            await self._database.write(lambda connection: add_job(connection, job, input_payloads))
         except BaseException:
             with contextlib.suppress(FastIOError, OSError):
                 await asyncio.to_thread(self._store.delete, job.payload_id)

@@ -28,6 +28,9 @@ _Id = String(32)
 
 schema = Table("schema_version", metadata, Column("version", Integer, nullable=False))
 
+#: One row: the id of the root whose files these are the records of.
+identity = Table("identity", metadata, Column("id", _Id, nullable=False))
+
 #: Texts of pipelines, by the hash of their content: a job keeps what it was created with.
 definitions = Table(
     "definitions",
