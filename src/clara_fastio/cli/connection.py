@@ -103,9 +103,14 @@ def connect(host: str, config: Path | None, timeout: float | None = None) -> Ite
 
 def pick(argument: str | None, option: str | None, what: str) -> str:
     """Take an id from where it was given: as an argument, or by its option."""
+    return pick_one(argument, option, f"the id of one {what}")
+
+
+def pick_one(argument: str | None, option: str | None, what: str) -> str:
+    """Take what was given as an argument or by its option, which is to be one thing."""
     given = [each for each in (argument, option) if each]
     if len(given) != 1:
-        raise typer.BadParameter(f"give the id of one {what}")
+        raise typer.BadParameter(f"give {what}")
     return given[0]
 
 

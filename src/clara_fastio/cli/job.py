@@ -22,8 +22,10 @@ from clara_fastio.cli.follow import follow as follow_job
 from clara_fastio.cli.identifiers import job_ids, payload_ids, pipeline_ids
 from clara_fastio.cli.options import ArgumentsOption, parse_arguments
 from clara_fastio.cli.output import print_json, print_json_line
+from clara_fastio.cli.sources import check_sources
 from clara_fastio.cli.texts import print_fields, to_json
 from clara_fastio.cli.transfer import shown
+from clara_fastio.errors import PreconditionError
 
 if TYPE_CHECKING:
     from clara_fastio.platform import Client
@@ -116,6 +118,7 @@ def create(  # noqa: PLR0913 - each is an option of the command line
     if (follow or arguments) and not start:
         raise typer.BadParameter("--follow and --argument are about a job that starts: add --start")
     with connect(host, config) as client:
+        check_sources(files)
         from clara_fastio.platform import JobPriority
 
         (pipeline_id,) = pipeline_ids(client, [pipeline])
@@ -165,13 +168,24 @@ def _start(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    token = client.jobs.start(job_id, arguments)
+    try:
+        token = client.jobs.start(job_id, arguments)
+    except PreconditionError:
+        # Who wants to see a job again need not know what it was started with.
+        if arguments or not follow or _is_over(client, job_id):
+            raise
     if follow:
         raise typer.Exit(follow_job(client, job_id, as_json=as_json, quiet=quiet))
     if as_json:
         print_json_line(to_json(token))
     elif not quiet:
         print(f"job {job_id}: {token.state}")
+
+
+def _is_over(client: Client, job_id: str) -> bool:
+    from clara_fastio.platform import JobState
+
+    return client.jobs.get(job_id).state is JobState.STOPPED
 
 
 def cancel(

@@ -21,6 +21,7 @@ from clara_fastio.cli.connection import (
 from clara_fastio.cli.identifiers import payload_ids, shortened
 from clara_fastio.cli.options import parse_arguments
 from clara_fastio.cli.output import format_bytes, is_terminal, print_json, print_table
+from clara_fastio.cli.sources import check_sources
 from clara_fastio.cli.texts import plain, print_fields, print_metadata, to_json
 from clara_fastio.cli.transfer import shown
 
@@ -47,6 +48,7 @@ def create(
     """Make a reusable payload, which may be the input of any number of jobs."""
     pairs = parse_arguments(metadata)
     with connect(host, config) as client:
+        check_sources(files)
         made = client.payloads.create(metadata=pairs)
         if as_json:
             print_json({"id": made})

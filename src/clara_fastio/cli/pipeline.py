@@ -18,6 +18,7 @@ from clara_fastio.cli.connection import (
     connect,
     pick,
     pick_all,
+    pick_one,
 )
 from clara_fastio.cli.identifiers import pipeline_ids, shortened
 from clara_fastio.cli.options import parse_arguments
@@ -56,7 +57,7 @@ def create(  # noqa: PLR0913 - each is an option of the command line
     as_json: RawOption = False,
 ) -> None:
     """Keep a pipeline on the server, with the files that its definition imports."""
-    given = pick(_text(path), _text(file), "definition")
+    given = pick_one(_text(path), _text(file), "the file of one definition")
     pairs = parse_arguments(metadata)
     from clara_fastio.cli.definition import load_pipeline
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ import typer
 from clara_fastio.cli.connection import ConfigOption, HostOption, RawOption, connect
 from clara_fastio.cli.identifiers import payload_ids
 from clara_fastio.cli.output import console, count, format_bytes, is_terminal, print_json
+from clara_fastio.cli.sources import check_sources
 from clara_fastio.cli.texts import to_json
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def upload(
     with connect(host, config) as client:
         from clara_fastio.platform import Existing
 
+        check_sources(Path(source) for source in sources)
         (payload_id,) = payload_ids(client, [whose])
         existing = Existing.RESUME if resume else Existing.REPLACE
         for source in sources:

@@ -82,6 +82,21 @@ def test_ctrl_c_leaves_the_job_alone_and_says_how_to_cancel_it(clara):
     clara("cancel", "jobs", job)
 
 
+def test_a_job_with_arguments_is_followed_again(clara):
+    (clara.folder / "times.yaml").write_text(
+        (clara.folder / "sleep.yaml").read_text() + 'parameters: {level: "1"}\n'
+    )
+    pipeline = clara("create", "pipeline", "times.yaml", "-q").strip()
+    job = clara("create", "job", "-n", "a", "-p", pipeline, "-s", "-a", "level=2", "-q").strip()
+    while json.loads(clara("describe", "job", job, "--json"))["state"] != "running":
+        pass
+    following = start_following(clara, job)
+    assert following.stdout.readline()
+    clara("cancel", "job", job)
+    following.communicate(timeout=30)
+    assert following.returncode == 11
+
+
 def start_following(clara, job):
     return subprocess.Popen(
         [sys.executable, "-m", "clara_fastio.cli", "start", "job", job, "--follow"],
@@ -111,12 +126,15 @@ def test_jobs_are_listed_by_state_status_and_pipeline(clara, pipeline):
 
 def test_misuse_is_told_before_anything_is_made(clara, pipeline):
     before = clara("list", "jobs", "-q")
+    (clara.folder / "links").mkdir()
+    (clara.folder / "links" / "elsewhere").symlink_to("..")
     for wrong, word in (
         (["-i", "urgent"], "low, normal, high or immediate"),
         (["-f", "missing"], "missing"),
         (["--follow"], "--start"),
         (["-a", "level=1"], "--start"),
         (["-m", "nothing"], "NAME=VALUE"),
+        (["-f", "links"], "'links/elsewhere' is a link to a folder"),
     ):
         done = clara.run("create", "job", "-n", "x", "-p", pipeline, *wrong)
         assert done.returncode == 2

@@ -68,6 +68,32 @@ def test_a_reusable_payload_is_made_filled_and_emptied(clara):
     assert clara.run("describe", "payload", made).returncode == 4
 
 
+def test_files_that_would_take_each_others_place_are_not_sent(clara, pipeline):
+    for folder, content in (("first", "1"), ("second", "2")):
+        (clara.folder / folder).mkdir()
+        (clara.folder / folder / "scan").write_text(content)
+    payload = clara("create", "payload", "-q").strip()
+    jobs = clara("list", "jobs", "-q")
+    for command in (
+        ("upload", payload, "first", "second"),
+        ("create", "payload", "-f", "first", "-f", "second/scan"),
+        ("create", "job", "-n", "x", "-p", pipeline, "-f", "first/scan", "-f", "second"),
+    ):
+        done = clara.run(*command)
+        assert done.returncode == 5
+        assert "'first/scan' and 'second/scan' would both be 'scan'" in done.stderr
+        assert not done.stdout
+    assert clara("list", "jobs", "-q") == jobs
+    assert json.loads(clara("describe", "payload", payload, "--json"))["files"] == []
+    clara("upload", payload, "first", "first/scan")
+
+
+def test_a_pipeline_that_is_not_named_is_asked_for(clara):
+    done = clara.run("create", "pipeline")
+    assert done.returncode == 2
+    assert "give the file of one definition" in done.stderr
+
+
 def test_a_reusable_payload_is_the_input_of_a_job(clara, pipeline):
     payload = clara("create", "payload", "-f", "input", "-q").strip()
     made = clara("create", "job", "-n", "x", "-p", pipeline, "--payload", payload, "--json")

@@ -35,7 +35,10 @@ def test_addresses_are_completed(given, completed):
     assert complete(given) == completed
 
 
-@pytest.mark.parametrize("given", ["", "   ", ":30031", "host:port", "host:"])
+@pytest.mark.parametrize(
+    "given",
+    ["", "   ", ":30031", "host:port", "host:", "host:65536", "http://host:30031", "host/x"],
+)
 def test_what_is_no_address_is_refused(given):
     with pytest.raises(errors.InvalidRequestError, match="HOST:PORT"):
         Client(given)

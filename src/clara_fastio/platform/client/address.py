@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 #: Where `clara serve` listens when it is told nothing.
 DEFAULT_ADDRESS = "127.0.0.1:30031"
 _PORT = 30031
+_LARGEST_PORT = 65535
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +62,15 @@ def complete(address: str) -> str:
     Raises
     ------
     InvalidRequestError
-        It is empty, or its port is no number.
+        It is empty, a URL, or its port is none.
     """
     text = address.strip()
     if text.startswith(("unix:", "dns:", "ipv4:", "ipv6:")):
         return text
     host, colon, port = text.rpartition(":")
-    if text.count(":") > 1 and not text.startswith("["):
+    if "/" in text or (port.isdecimal() and int(port) > _LARGEST_PORT):
+        host = ""
+    elif text.count(":") > 1 and not text.startswith("["):
         host, colon, port = f"[{text}]", "", ""
     elif not colon or text.endswith("]"):
         host, colon, port = text, "", ""

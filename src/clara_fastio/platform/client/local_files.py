@@ -70,9 +70,10 @@ def _describe(path: Path, name: str) -> PayloadFile:
     with told(f"{str(path)!r} cannot be read"):
         status = path.stat()
     if not stat.S_ISREG(status.st_mode):
+        what = "a link to a folder" if path.is_dir() else "not a file"
         raise InvalidRequestError(
-            f"{str(path)!r} is not a file and not a folder that was walked through; "
-            "a payload holds files only"
+            f"{str(path)!r} is {what}; a payload holds files only, so leave it out, or send what "
+            "it stands for"
         )
     try:
         name.encode()
