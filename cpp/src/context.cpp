@@ -71,6 +71,43 @@ struct Registry {
   }
 };
 
+/// Throws: `Errc::invalid_argument`, `Errc::shape`.
+layout::QueueRecord queue_record(const Declaration& declaration) {
+  const QueueOptions& queue = declaration.queue;
+  const std::string name = "'" + declaration.name + "'";
+  if (queue.depth > layout::kMaxRingSlots) {
+    throw Error(Errc::invalid_argument, "the queue of " + name + " has depth " +
+                                            std::to_string(queue.depth) + "; at most " +
+                                            std::to_string(layout::kMaxRingSlots) + " is possible");
+  }
+  if (declaration.is_sealed) {
+    throw Error(
+        Errc::invalid_argument,
+        name + " cannot be sealed for good and carry a stream: its slots are written again");
+  }
+  layout::QueueRecord record;
+  record.slots = queue.depth;
+  record.policy = queue.policy;
+  record.parameter = queue.parameter;
+  record.spin_ns = queue.spin_ns;
+  record.slot_nbytes = queue.slot_nbytes;
+  if (record.slot_nbytes == 0) {
+    if (declaration.shape.is_dynamic()) {
+      throw Error(Errc::shape, "the frames of " + name + " have the shape " +
+                                   declaration.shape.text() +
+                                   "; say how large they get with the queue's max_shape");
+    }
+    record.slot_nbytes = declaration.shape.nbytes(declaration.element_type);
+  }
+  if (record.slot_nbytes > (1ull << 46) / queue.depth) {
+    throw Error(Errc::out_of_memory,
+                std::to_string(queue.depth) + " slots of " + std::to_string(record.slot_nbytes) +
+                    " bytes for " + name + "; a process can address 128 TiB",
+                record.slot_nbytes, 1ull << 46);
+  }
+  return record;
+}
+
 }  // namespace
 
 Context::Context(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -222,6 +259,7 @@ std::shared_ptr<Entry> Context::declare(const Declaration& declaration, bool& is
   message.order = declaration.order;
   message.set_shape(declaration.shape);
   if (declaration.is_sealed) message.flags |= layout::kFrozenOnCommit;
+  if (declaration.queue.depth != 0) message.queue = queue_record(declaration);
   const std::string& role = declaration.producer_role;
   if (!role.empty()) message.nbytes = layout::hash_of(role.data(), role.size());
   const Message answer = state_->connection->request(message).message;
@@ -326,7 +364,8 @@ void Context::allocate_outputs() {
   for (std::uint32_t index = 0; index < state_->tables->high_water(); ++index) {
     const client::Record record = state_->tables->read(index);
     if (record.kind != EntryKind::variable || record.state != EntryState::live) continue;
-    if (record.role_hash != state_->role_hash || record.shape.is_dynamic()) continue;
+    if (record.role_hash != state_->role_hash) continue;
+    if (record.shape.is_dynamic() && record.queue.slots == 0) continue;
     if (auto entry = find(record.name)) entry->allocate();
   }
 }

@@ -32,6 +32,7 @@ Entry::Entry(std::shared_ptr<Context> context, std::uint32_t index, const Record
       kind_(record.kind),
       order_(record.order),
       is_sealed_((record.flags & layout::kFrozenOnCommit) != 0),
+      queue_(record.queue),
       role_hash_(record.role_hash),
       lock_(context_->state().tables->lock(index), context_->state().slot,
             context_->state().slot_generation),
@@ -92,6 +93,13 @@ void Entry::check() {
 
 std::uint64_t Entry::shared_generation() const noexcept {
   return __atomic_load_n(&record_.generation, __ATOMIC_SEQ_CST);
+}
+
+void Entry::require_live() {
+  check();
+  if (read_record().state == EntryState::doomed) {
+    throw Error(Errc::freed, "'" + name() + "' was freed for everybody");
+  }
 }
 
 void Entry::require_generation() {

@@ -29,6 +29,11 @@ std::uint64_t now_ns(clockid_t clock) {
 Mapping::Mapping(std::shared_ptr<Entry> entry, AccessMode mode)
     : entry_(std::move(entry)), mode_(mode) {
   attempt_.to_write = is_writable();
+  if (entry_->queue().slots != 0) {
+    throw Error(Errc::invalid_argument, entry_->label() +
+                                            " carries a stream of frames: produce with next(), "
+                                            "consume with frames()");
+  }
 }
 
 Mapping::~Mapping() { abort(); }

@@ -3,6 +3,7 @@
 
 #include "clara_fastio/entry.hpp"
 #include "clara_fastio/error.hpp"
+#include "clara_fastio/ring_layout.hpp"
 #include "client/block.hpp"
 #include "client/state.hpp"
 
@@ -62,6 +63,10 @@ void Entry::update_shape(const Shape& shape) {
     throw Error(Errc::read_only,
                 "the shape of '" + name() + "' can be changed by its producer only");
   }
+  if (queue_.slots != 0) {
+    throw Error(Errc::invalid_argument,
+                label() + " carries a stream: each frame has its own shape; give it to next()");
+  }
   const Shape declared = declared_shape();
   if (!declared.is_dynamic()) {
     throw Error(Errc::shape, "all dimensions of '" + name() + "' are fixed: it is declared as " +
@@ -82,6 +87,11 @@ void Entry::allocate() {
   if (!may_write()) {
     throw Error(Errc::read_only,
                 "memory for '" + record.name + "' can be reserved by its producer only");
+  }
+  if (queue_.slots != 0) {
+    if (record.location.segment != 0) return;
+    (void)writable(layout::SlotPlan::of(queue_.slots, queue_.slot_nbytes).nbytes, 0, false);
+    return;
   }
   const Shape wanted = pending_shape(nullptr);
   if (wanted.is_dynamic()) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <thread>
 
 #include "clara_fastio/context.hpp"
 #include "clara_fastio/entry.hpp"

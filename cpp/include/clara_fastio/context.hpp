@@ -10,6 +10,7 @@
 #include "clara_fastio/export.hpp"
 #include "clara_fastio/host.hpp"
 #include "clara_fastio/layout.hpp"
+#include "clara_fastio/queue.hpp"
 #include "clara_fastio/shape.hpp"
 
 namespace clara_fastio {
@@ -31,6 +32,7 @@ struct Declaration {
   layout::Order order = layout::Order::row_major;
   bool is_sealed = false;
   std::string producer_role;  ///< empty: whoever comes first
+  QueueOptions queue;         ///< of a variable that carries a stream of frames
 };
 
 /// One entry as a stranger sees it, for people.
@@ -96,7 +98,8 @@ class CLARA_FASTIO_EXPORT Context : public std::enable_shared_from_this<Context>
   std::shared_ptr<Entry> create(std::uint64_t nbytes, bool zero);
   /// Null when there is no such name.
   std::shared_ptr<Entry> find(const std::string& name);
-  /// Gives memory to every fixed-size output that is bound to this process's role.
+  /// Gives memory to every fixed-size output, and every stream, that is bound to this process's
+  /// role.
   void allocate_outputs();
 
   /// A number that changes with every name that appears or goes.

@@ -24,6 +24,8 @@ struct SegmentMap;
 struct Record;
 }  // namespace client
 
+class FrameWriter;
+
 /// The bytes of an entry in this process: where its head and data are mapped.
 ///
 /// Lifetime: keeps the map; arrays hold a block, so memory stays mapped until the last one dies.
@@ -65,6 +67,8 @@ class CLARA_FASTIO_EXPORT Entry : public std::enable_shared_from_this<Entry> {
   bool is_published() const noexcept { return !is_private_.load(); }
   layout::Order order() const noexcept { return order_; }
   bool is_sealed() const noexcept { return is_sealed_; }
+  /// Of a stream of frames; zero for an entry without one.
+  const layout::QueueRecord& queue() const noexcept { return queue_; }
   std::string name();
   /// For messages: the name in quotes, or what it is while it has none.
   std::string label();
@@ -100,6 +104,8 @@ class CLARA_FASTIO_EXPORT Entry : public std::enable_shared_from_this<Entry> {
 
   /// Throws: `Errc::freed` and what `Context::check` throws.
   void check();
+  /// The same, for who waits: also when it was freed while this process refers to it.
+  void require_live();
   EntryLock& lock() noexcept { return lock_; }
   /// Forgets what is cached of segments that are gone, so that they can be unmapped.
   void let_go(const std::unordered_set<std::uint64_t>& segments);
@@ -107,6 +113,8 @@ class CLARA_FASTIO_EXPORT Entry : public std::enable_shared_from_this<Entry> {
 
  private:
   friend class Mapping;
+  friend class FrameReader;
+  friend class FrameWriter;
 
   client::Record read_record();
   std::uint64_t shared_generation() const noexcept;
@@ -151,11 +159,13 @@ class CLARA_FASTIO_EXPORT Entry : public std::enable_shared_from_this<Entry> {
   layout::EntryKind kind_;
   layout::Order order_;
   bool is_sealed_ = false;
+  layout::QueueRecord queue_{};
   std::uint64_t role_hash_ = 0;
   std::uint64_t requested_ = 0;  ///< bytes that this object was created with, 0 when it was found
   EntryLock lock_;
 
-  std::mutex slow_mutex_;  ///< one thread at a time asks the host and maps memory
+  std::mutex slow_mutex_;              ///< one thread at a time asks the host and maps memory
+  std::weak_ptr<FrameWriter> writer_;  ///< of this process; guarded by `slow_mutex_`
 
   // What follows is guarded by `lock_.mutex()`, which is never held over a request.
   ElementType element_type_;

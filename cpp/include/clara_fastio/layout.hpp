@@ -73,6 +73,27 @@ struct Location {
 };
 static_assert(sizeof(Location) == 40);
 
+/// What an edge does with a frame when there is no room.
+enum class Policy : std::uint32_t {
+  none = 0,
+  block = 1,        ///< the producer waits
+  drop_oldest = 2,  ///< the oldest frame that nobody reads goes
+  latest = 3,       ///< one frame waits, the newest
+  sample = 4,       ///< every n-th frame, then as `drop_oldest`
+};
+
+/// Of a variable that carries a stream of frames; all zero for others.
+struct QueueRecord {
+  std::uint64_t segment = 0;      ///< of the ring's words
+  std::uint64_t slot_nbytes = 0;  ///< of the largest frame
+  std::uint64_t spin_ns = 0;
+  std::uint32_t slots = 0;
+  Policy policy = Policy::none;
+  std::uint32_t parameter = 0;
+  std::uint32_t reserved = 0;
+};
+static_assert(sizeof(QueueRecord) == 40);
+
 /// One name. Written by the host under `sequence`, which is odd while it writes.
 struct EntryRecord {
   std::atomic<std::uint32_t> sequence;
@@ -91,8 +112,9 @@ struct EntryRecord {
   std::uint32_t name_nbytes;
   std::int64_t dimensions[kMaxDimensions];  ///< as declared; -1 is dynamic
   char name[256];
+  QueueRecord queue;
 };
-static_assert(sizeof(EntryRecord) == 616);
+static_assert(sizeof(EntryRecord) == 656);
 
 /// Start of the directory segment, which the kernel lets the host alone write.
 struct DirectoryHeader {

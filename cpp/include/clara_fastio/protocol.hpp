@@ -35,6 +35,8 @@ enum class Operation : std::uint32_t {
   drop = 12,           ///< my unpublished allocation, or pooled one, is not needed
   freeze = 13,         ///< the kernel refuses every write from now on
   progress = 14,       ///< an answer before the answer: still working
+  subscribe = 15,      ///< a place in a lane of a stream; answers lane and member
+  unsubscribe = 16,    ///< I take no more frames
   notice_retire = 20,  ///< the segment is gone: unmap it when no array needs it
   notice_freed = 21,   ///< your allocation was freed by somebody
   notice_scarce = 22,  ///< memory is short: give back what you keep warm
@@ -45,6 +47,12 @@ inline constexpr std::int32_t kOk = -1;
 
 /// Flag of `create` and `produce`: send the descriptor, though it was sent before and got lost.
 inline constexpr std::uint32_t kSendDescriptor = 1u << 31;
+
+/// Flags of `subscribe`.
+enum SubscribeFlags : std::uint32_t {
+  kShared = 1,    ///< one of several that share the frames of a lane
+  kReserved = 2,  ///< the lane only: its consumer comes later
+};
 
 struct Message {
   std::uint32_t magic = kMagic;
@@ -67,6 +75,10 @@ struct Message {
   std::int64_t dimensions[kMaxDimensions] = {};
   std::uint32_t attributes_capacity = 0;
   std::uint32_t text_nbytes = 0;
+  layout::QueueRecord
+      queue{};  ///< of `subscribe`: policy, parameter, and the deadline as `spin_ns`
+  std::uint32_t lane = layout::kNone;
+  std::uint32_t member = layout::kNone;
   char text[512] = {};
 
   void set_text(std::string_view value) noexcept;
@@ -76,6 +88,6 @@ struct Message {
   Shape shape() const;
 };
 static_assert(std::is_trivially_copyable_v<Message>);
-static_assert(sizeof(Message) == 888);
+static_assert(sizeof(Message) == 936);
 
 }  // namespace clara_fastio::protocol

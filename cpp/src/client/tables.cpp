@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "clara_fastio/error.hpp"
+#include "clara_fastio/ring_layout.hpp"
 #include "client/relaxed.hpp"
 #include "posix/memfd.hpp"
 
@@ -131,9 +132,10 @@ Record Tables::read(std::uint32_t index) const {
   record.producer = copy.producer;
   record.role_hash = copy.role_hash;
   record.location = copy.location;
+  record.queue = copy.queue;
   if (copy.ndim > kMaxDimensions || copy.name_nbytes > layout::kMaxNameBytes ||
       copy.state > layout::EntryState::doomed || copy.kind > layout::EntryKind::variable ||
-      copy.order > layout::Order::column_major) {
+      copy.order > layout::Order::column_major || copy.queue.slots > layout::kMaxRingSlots) {
     throw_layout("entry " + std::to_string(index) + " holds impossible numbers");
   }
   if (copy.location.segment != 0) require_inside(copy.location);

@@ -25,6 +25,7 @@ struct Record {
   std::uint32_t producer = layout::kNone;
   std::uint64_t role_hash = 0;
   layout::Location location;
+  layout::QueueRecord queue;
   Shape shape;
   std::string name;
 };

@@ -123,6 +123,7 @@ void Directory::give_back(std::uint32_t index) noexcept {
     record.generation = next_generation();
     record.producer = layout::kNone;
     record.location = {};
+    record.queue = {};
   });
   free_.push_back(index);
 }

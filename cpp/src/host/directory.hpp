@@ -26,6 +26,9 @@ class Directory {
   layout::DirectoryHeader& header() noexcept;
   layout::SlotRecord& slot(std::uint32_t slot) noexcept { return header().slots[slot]; }
   const layout::EntryRecord& record(std::uint32_t index) noexcept { return entry(index); }
+  std::uint32_t index_of(const layout::EntryRecord& record) noexcept {
+    return static_cast<std::uint32_t>(&record - &entry(0));
+  }
   layout::LockLine& lock(std::uint32_t index) noexcept;
   std::uint32_t high_water() noexcept;
 

@@ -59,6 +59,12 @@ void Server::require_producer(const Client& client, const layout::EntryRecord& r
   if ((record.flags & layout::kFrozen) != 0) {
     throw Error(Errc::read_only, "the variable '" + name + "' is sealed for good");
   }
+  if (const auto stream = streams_.find(directory_.index_of(record));
+      stream != streams_.end() && !stream->second.is_open()) {
+    throw Error(Errc::closed, "the stream of '" + name +
+                                  "' has ended; free the variable and declare it anew to start "
+                                  "another");
+  }
   if (record.producer != layout::kNone && record.producer != client.slot) {
     const Client* other = client_of_slot(record.producer);
     throw Error(Errc::read_only, "the variable '" + name + "' is produced by process " +

@@ -22,11 +22,15 @@ void Server::doom(std::uint32_t index) {
   layout::LockLine& line = directory_.lock(index);
   line.free.fetch_add(1);
   posix::futex_wake_all(line.free);
+  if (const auto stream = streams_.find(index); stream != streams_.end()) {
+    stream->second.announce_end();
+  }
 }
 
 /// Gives memory and record back. Requires: nobody refers to the entry, and it has no name.
 void Server::reclaim(std::uint32_t index) {
   const layout::Location location = directory_.record(index).location;
+  drop_stream(index);
   const auto [first, last] = replaced_.equal_range(index);
   for (auto one = first; one != last; ++one) release_block(one->second);
   replaced_.erase(first, last);
@@ -110,6 +114,7 @@ void Server::repair(const Client& client, bool has_died) {
   const std::uint32_t slot = client.slot;
   const std::uint32_t word = slot / 64;
   const std::uint64_t others = ~(1ull << (slot % 64));
+  repair_streams(client, has_died);
   for (std::uint32_t index = 0; index < directory_.high_water(); ++index) {
     layout::LockLine& line = directory_.lock(index);
     std::uint64_t mine = client.writer_word();

@@ -36,6 +36,15 @@ std::string quoted(const layout::EntryRecord& record) {
   return "'" + std::string(record.name, record.name_nbytes) + "'";
 }
 
+/// Throws: `Errc::invalid_argument` for a queue that no client of this library asks for.
+void require_queue(const layout::QueueRecord& queue) {
+  if (queue.slots == 0) return;
+  if (queue.slots > layout::kMaxRingSlots || queue.slot_nbytes > (1ull << 46) / queue.slots ||
+      queue.policy < layout::Policy::block || queue.policy > layout::Policy::sample) {
+    throw Error(Errc::invalid_argument, "the queue of the variable is none that can be");
+  }
+}
+
 }  // namespace
 
 void Server::on_info(Client& client, const Message& request) {
@@ -118,6 +127,7 @@ void Server::on_declare(Client& client, const Message& request) {
     message.flags = 0;
     return answer(client, message);
   }
+  require_queue(request.queue);
   const std::uint32_t index = take_record();
   CLARA_FASTIO_KILL_POINT("host.declare.taken");
   const bool bound = request.nbytes != 0;
@@ -135,6 +145,14 @@ void Server::on_declare(Client& client, const Message& request) {
     record.ndim = shape.ndim;
     std::copy(shape.dimensions.begin(), shape.dimensions.begin() + shape.ndim, record.dimensions);
   });
+  if (request.queue.slots != 0) {
+    try {
+      make_stream(index, request.queue);
+    } catch (const Error&) {
+      directory_.give_back(index);
+      throw;
+    }
+  }
   directory_.link(index, name);
   CLARA_FASTIO_KILL_POINT("host.declare.linked");
   message.index = index;

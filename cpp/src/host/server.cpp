@@ -245,6 +245,10 @@ void Server::handle(Client& client, const Message& request, posix::Received& rec
       return on_drop(client, request);
     case Operation::freeze:
       return on_freeze(client, request);
+    case Operation::subscribe:
+      return on_subscribe(client, request);
+    case Operation::unsubscribe:
+      return on_unsubscribe(client, request);
     default:
       return disconnect(client.id, false);
   }

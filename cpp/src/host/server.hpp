@@ -17,6 +17,7 @@
 #include "host/client.hpp"
 #include "host/directory.hpp"
 #include "host/segments.hpp"
+#include "host/streams.hpp"
 #include "host/workers.hpp"
 #include "posix/epoll.hpp"
 #include "posix/event_fd.hpp"
@@ -95,6 +96,13 @@ class Server {
   void on_open_segment(Client& client, const Message& request);
   void on_freeze(Client& client, const Message& request);
 
+  // Streams of frames (server_streams.cpp).
+  void make_stream(std::uint32_t index, layout::QueueRecord queue);
+  void drop_stream(std::uint32_t index);
+  void repair_streams(const Client& client, bool has_died);
+  void on_subscribe(Client& client, const Message& request);
+  void on_unsubscribe(Client& client, const Message& request);
+
   // Memory (memory.cpp).
   void request_memory(Client& client, const Message& request, layout::EntryKind kind,
                       std::uint64_t capacity, bool own_segment);
@@ -135,6 +143,7 @@ class Server {
   std::map<std::uint64_t, Ticket> tickets_;
   std::vector<Doomed> doomed_;                                         ///< oldest first
   std::unordered_multimap<std::uint32_t, layout::Location> replaced_;  ///< blocks readers may hold
+  std::unordered_map<std::uint32_t, Stream> streams_;                  ///< by entry
   std::vector<std::uint64_t> dead_;  ///< clients whose repair failed: tried again
   std::vector<std::size_t> paused_;  ///< listeners, while no descriptor is free
 

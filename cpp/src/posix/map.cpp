@@ -49,6 +49,12 @@ void Map::reset() noexcept {
   ::munmap(data, nbytes);
 }
 
+void Map::populate() const noexcept {
+#ifdef MADV_POPULATE_READ
+  if (data_ != nullptr) (void)::madvise(data_, nbytes_, MADV_POPULATE_READ);
+#endif
+}
+
 void Map::freeze(int read_only_fd) {
   if (data_ == nullptr) return;
   void* const address = ::mmap(data_, nbytes_, PROT_READ, MAP_SHARED | MAP_FIXED, read_only_fd,

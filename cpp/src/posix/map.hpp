@@ -43,6 +43,10 @@ class Map {
   /// Length in bytes.
   [[nodiscard]] std::uint64_t size() const noexcept { return nbytes_; }
 
+  /// Has the kernel enter all pages into the page table now. Where it cannot, they come when they
+  /// are touched.
+  void populate() const noexcept;
+
   /// Unmaps now. Fine to call twice.
   void reset() noexcept;
 

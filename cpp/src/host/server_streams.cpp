@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "clara_fastio/error.hpp"
+#include "clara_fastio/names.hpp"
+#include "host/server.hpp"
+#include "kill_points.hpp"
+#include "posix/memfd.hpp"
+
+namespace clara_fastio::host {
+
+using layout::EntryKind;
+
+/// Gives a new variable the words of its stream. They are few: reserving them takes no time.
+void Server::make_stream(std::uint32_t index, layout::QueueRecord queue) {
+  posix::UniqueFd fd =
+      posix::create_memfd("clara-fastio:" + options_.name + ":ring" + std::to_string(index));
+  posix::set_size(fd.get(), layout::kRingBytes);
+  posix::seal_size(fd.get());
+  posix::reserve(fd.get(), 0, layout::kRingBytes);
+  posix::Map map = posix::Map::of(fd.get(), 0, layout::kRingBytes, posix::Access::read_write,
+                                  /*populate=*/false, /*inherit_on_fork=*/false);
+  // Everybody may write it, as with the memory of hand-made allocations.
+  const Segment& segment = segments_.add(std::move(fd), layout::kRingBytes, EntryKind::allocation,
+                                         layout::kNone, /*is_arena=*/false);
+  queue.segment = segment.id;
+  streams_.try_emplace(index, std::move(map), segment.id, queue);
+  directory_.write(index, [&](layout::EntryRecord& record) { record.queue = queue; });
+}
+
+void Server::drop_stream(std::uint32_t index) {
+  const auto stream = streams_.find(index);
+  if (stream == streams_.end()) return;
+  retire(stream->second.segment());
+  streams_.erase(stream);
+}
+
+void Server::repair_streams(const Client& client, bool has_died) {
+  for (auto& [index, stream] : streams_) {
+    stream.repair_consumer(client.slot);
+    if (directory_.record(index).producer == client.slot) stream.repair_producer(has_died);
+  }
+}
+
+void Server::on_subscribe(Client& client, const Message& request) {
+  const layout::EntryRecord& record = checked(request);
+  const auto stream = streams_.find(request.index);
+  if (record.state != layout::EntryState::live || stream == streams_.end()) {
+    throw Error(Errc::freed, "the stream was freed");
+  }
+  if (request.queue.policy > layout::Policy::sample) {
+    throw Error(Errc::invalid_argument, "the policy of the edge is none that can be");
+  }
+  std::string name(request.text_view());
+  if (name.empty()) {
+    name = client.role.empty() ? "process " + std::to_string(client.pid) : client.role;
+  } else {
+    check_name(name, "edge");
+  }
+  const Stream::Place place =
+      stream->second.subscribe(request, std::move(name), {client.slot, client.pid});
+  CLARA_FASTIO_KILL_POINT("host.subscribe.done");
+  Message message;
+  message.serial = request.serial;
+  message.operation = request.operation;
+  message.lane = place.lane;
+  message.member = place.member;
+  message.set_text(place.name);
+  answer(client, message);
+}
+
+void Server::on_unsubscribe(Client& client, const Message& request) {
+  checked(request);
+  const auto stream = streams_.find(request.index);
+  if (stream == streams_.end()) throw Error(Errc::freed, "the stream was freed");
+  stream->second.unsubscribe(request.member, client.slot);
+  Message message;
+  message.serial = request.serial;
+  message.operation = request.operation;
+  answer(client, message);
+}
+
+}  // namespace clara_fastio::host
