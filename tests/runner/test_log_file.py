@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import resource
 from typing import TYPE_CHECKING
 
 from clara_fastio.runner.runtimes.log_file import LogFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.helpers.workshop import Workshop
@@ -60,6 +63,47 @@ def test_who_reads_the_log_meanwhile_is_not_disturbed(tmp_path: Path) -> None:
         with (tmp_path / "log").open("rb") as reader:
             log.write(b"new\n" * 5)
             assert reader.read() == b"old\n" * 25 + b"new\n" * 5
+
+
+@contextlib.contextmanager
+def no_room_above(nbytes: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a size, as if the disk were full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (nbytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_what_finds_no_room_is_lost_and_told(tmp_path: Path) -> None:
+    with LogFile(tmp_path / "log") as log:
+        log.write(b"before\n")
+        with no_room_above(10):
+            log.write(b"lost, " * 10)
+            log.write(b"lost too")
+        log.write(b"after\n")
+        with no_room_above(10):
+            log.write(b"the end")
+    assert (tmp_path / "log").read_bytes() == (
+        b"before\n\n[68 bytes could not be written here]\nafter\n"
+        b"\n[7 bytes could not be written here]\n"
+    )
+
+
+def test_a_log_that_cannot_be_shortened_goes_on(tmp_path: Path) -> None:
+    with LogFile(tmp_path / "log", 100) as log:
+        log.write(b"1\n" * 50)
+        with no_room_above(10):
+            log.write(b"2\n")
+        log.write(b"3\n" * 10)
+        (tmp_path / "log.new").mkdir()
+        log.write(b"4\n" * 10)
+        (tmp_path / "log.new").rmdir()
+        log.write(b"5\n")
+    found = (tmp_path / "log").read_bytes()
+    assert NOTE.search(found)
+    assert found.endswith(b"4\n5\n")
 
 
 def test_an_operator_that_writes_much(workshop: Workshop) -> None:
