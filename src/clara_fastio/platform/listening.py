@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
 import grpc
@@ -12,6 +13,8 @@ from clara_fastio.platform.access import Access
 from clara_fastio.platform.wire.addresses import is_loopback
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from clara_fastio.platform.settings import ServerSettings
 
 
@@ -39,6 +42,8 @@ def bind(server: grpc.aio.Server, settings: ServerSettings) -> str:
 
     Raises
     ------
+    InvalidRequestError
+        The certificates cannot be used.
     UnavailableError
         The port is taken, or the address is not of this machine.
     """
@@ -63,8 +68,36 @@ def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
     if settings.certificate is None or settings.key is None:
         return None
     authority = settings.client_certificates
+    _check(settings.certificate, settings.key, authority)
     return grpc.ssl_server_credentials(
         [(settings.key.read_bytes(), settings.certificate.read_bytes())],
         root_certificates=None if authority is None else authority.read_bytes(),
         require_client_auth=authority is not None,
     )
+
+
+def _check(certificate: Path, key: Path, authority: Path | None) -> None:
+    """Read the files as grpc will, which says nothing of what is wrong with them."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # A key that is locked would be asked for at the terminal.
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except OSError as error:
+        raise InvalidRequestError(
+            f"the certificate {str(certificate)!r} and the key {str(key)!r} cannot be used "
+            f"together: {_reason(error)}; give the certificate and its own key as PEM, unencrypted"
+        ) from error
+    if authority is not None:
+        try:
+            context.load_verify_locations(authority)
+        except OSError as error:
+            raise InvalidRequestError(
+                f"the clients' authority {str(authority)!r} is no certificate in PEM: "
+                f"{_reason(error)}"
+            ) from error
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "not PEM").lower().replace("_", " ")
+    return error.strerror or str(error)

@@ -14,7 +14,12 @@ import time
 import pytest
 from sqlalchemy import insert, select, update
 
-from clara_fastio.errors import LayoutError, UnavailableError, VersionMismatchError
+from clara_fastio.errors import (
+    InvalidRequestError,
+    LayoutError,
+    UnavailableError,
+    VersionMismatchError,
+)
 from clara_fastio.platform.records import tables
 from clara_fastio.platform.records.database import Database
 
@@ -99,11 +104,23 @@ def test_a_database_that_is_damaged_says_so(tmp_path):
         Database(f"sqlite:///{path}")
 
 
-def test_a_database_out_of_reach_says_so(tmp_path):
-    with pytest.raises(UnavailableError, match="cannot be reached"):
-        Database(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder' / 'records.sqlite'}")
-    with pytest.raises(UnavailableError, match="cannot be reached"):
-        Database(f"postgresql+psycopg://clara@/none?host={tmp_path}")
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("sqlite:////nowhere/records.sqlite", "unable to open database file"),
+        ("postgresql+psycopg://nobody:secret@127.0.0.1:1/records", "Connection refused"),
+    ],
+)
+def test_a_database_out_of_reach_says_why(url, reason):
+    with pytest.raises(UnavailableError, match=reason) as caught:
+        Database(url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_records_are_not_kept_in_memory(url):
+    with pytest.raises(InvalidRequestError, match="names no file"):
+        Database(url)
 
 
 def test_sqlite_keeps_what_it_must(tmp_path):

@@ -130,3 +130,30 @@ def test_clients_can_be_asked_for_a_certificate(serve, certificate):
     with grpc.secure_channel(target, unknown) as channel, pytest.raises(grpc.RpcError) as caught:
         Wire(channel).Pipelines.List(pipelines_pb2.PipelinesListRequest(), timeout=5)
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--certificate", "KEY", "--key", "CERTIFICATE"), "cannot be used together"),
+        (("--certificate", "CERTIFICATE", "--key", "OTHER"), "key values mismatch"),
+        (("--certificate", "CERTIFICATE", "--key", "LOCKED"), "unencrypted"),
+        (
+            ("--certificate", "CERTIFICATE", "--key", "KEY", "--client-certificates", "KEY"),
+            "is no certificate in PEM",
+        ),
+    ],
+)
+def test_certificates_that_cannot_be_used_are_named(serve, certificate, tmp_path, options, message):
+    files = {"CERTIFICATE": certificate[0], "KEY": certificate[1]}
+    for name, lock in (("OTHER", ()), ("LOCKED", ("-aes256", "-passout", "pass:secret"))):
+        files[name] = tmp_path / name
+        subprocess.run(
+            ["openssl", "genrsa", "-out", files[name], *lock, "2048"],
+            check=True,
+            capture_output=True,
+        )
+    with pytest.raises(RuntimeError) as caught:
+        serve(*(str(files.get(option, option)) for option in options))
+    assert message in str(caught.value)
+    assert "is the port taken" not in str(caught.value)

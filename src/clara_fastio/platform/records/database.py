@@ -71,7 +71,7 @@ class Database:
         self._writer = ThreadPoolExecutor(1, "records-writer")
         self._readers = ThreadPoolExecutor(_READERS, "records-reader")
         try:
-            with _translated(), self._engine.begin() as connection:
+            with _explained(), _translated(), self._engine.begin() as connection:
                 _make_tables(connection)
         except BaseException:
             self.close()
@@ -134,6 +134,11 @@ def _engine(url: str) -> sqlalchemy.Engine:
         raise InvalidRequestError(
             f"records are kept in SQLite or PostgreSQL, not in {engine.dialect.name!r}"
         )
+    if engine.dialect.name == "sqlite" and engine.url.database in {None, "", ":memory:"}:
+        raise InvalidRequestError(
+            "the URL of the database names no file; records in memory would be lost at the end, so "
+            "write it as sqlite:////folder/file"
+        )
     return engine
 
 
@@ -162,6 +167,20 @@ def _make_tables(connection: Connection) -> None:
             f"the records have the schema version {found}, this program knows "
             f"{tables.SCHEMA_VERSION}; use the version that made them, or another root"
         )
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Say why a database cannot be opened, to who starts the server: no caller hears this."""
+    try:
+        yield
+    except UnavailableError as error:
+        cause = error.__cause__
+        reason = str(cause.orig if isinstance(cause, exc.DBAPIError) else cause).strip()
+        raise UnavailableError(
+            f"the database of the records cannot be opened: {reason}; see whether it is there, and "
+            "whether you may use it"
+        ) from cause
 
 
 @contextlib.contextmanager
