@@ -6,7 +6,11 @@ import typing as _typing
 from clara_fastio._core import (
     Allocation,
     Context,
+    Frame,
+    FrameMaker,
+    Frames,
     Mapping,
+    OpenFrame,
     Variable,
     create_context,
     list_contexts,
@@ -54,6 +58,7 @@ from clara_fastio.errors import (
     UnavailableError,
     VersionMismatchError,
 )
+from clara_fastio.streams import Policy, Queue
 from clara_fastio.types import AccessMode, ElementType, EntryInfo, MemoryKind, ProcessInfo
 
 if _typing.TYPE_CHECKING:
@@ -80,6 +85,9 @@ __all__ = [
     "EntryInfo",
     "FastIOError",
     "ForkedContextError",
+    "Frame",
+    "FrameMaker",
+    "Frames",
     "FreedError",
     "HostDiedError",
     "HostUnresponsiveError",
@@ -94,6 +102,7 @@ __all__ = [
     "NotFoundError",
     "NotOfferedError",
     "NotReadyError",
+    "OpenFrame",
     "OperatorError",
     "OutOfMemoryError",
     "Payload",
@@ -102,8 +111,10 @@ __all__ = [
     "PhaseError",
     "PipelineError",
     "PlatformError",
+    "Policy",
     "PreconditionError",
     "ProcessInfo",
+    "Queue",
     "ReadOnlyError",
     "SealError",
     "ShapeError",

@@ -58,6 +58,7 @@ class CLARA_FASTIO_EXPORT FrameReader {
   bool is_open() const noexcept { return !is_closed_.load(); }
   const std::string& name() const noexcept { return name_; }
   ElementType element_type() const noexcept { return element_type_; }
+  layout::Order order() const noexcept { return entry_->order(); }
   Entry& entry() noexcept { return *entry_; }
   /// What keeps the memory of a frame mapped.
   Window window() const { return {entry_, block_}; }

@@ -53,12 +53,15 @@ class CLARA_FASTIO_EXPORT FrameWriter {
   void finish();
 
   bool is_open() const noexcept { return slot_ != kNoSlot; }
-  bool is_finished() const noexcept { return is_finished_; }
+  /// Whether it has its memory, so that the next frame asks nobody.
+  bool is_started() const noexcept { return block_ != nullptr; }
   std::byte* data() const noexcept;
   const Shape& shape() const noexcept { return shape_; }
   std::uint64_t nbytes() const noexcept { return nbytes_; }
   std::uint64_t number() const noexcept { return number_; }
-  std::uint64_t next_number() const noexcept { return next_number_; }
+  ElementType element_type() const noexcept { return element_type_; }
+  layout::Order order() const noexcept { return entry_->order(); }
+  const char* header() const noexcept { return header_; }
   Entry& entry() noexcept { return *entry_; }
   /// What keeps an array over the frame valid.
   Window window() const { return {entry_, block_}; }

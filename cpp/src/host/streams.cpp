@@ -159,7 +159,9 @@ std::uint64_t Stream::purge(std::uint32_t lane) noexcept {
   for (std::uint32_t slot = 0; slot < ring_.slots(); ++slot) {
     std::atomic<std::uint64_t>& one = ring_.lane(lane).cells[slot];
     std::uint64_t word = one.load();
-    if (cell::is_queued(word) && one.compare_exchange_strong(word, cell::kFree)) ++count;
+    if (!cell::is_queued(word) || !one.compare_exchange_strong(word, cell::kFree)) continue;
+    lanes_[lane].purged = std::max(lanes_[lane].purged, cell::number(word));
+    ++count;
   }
   return count;
 }
@@ -170,6 +172,9 @@ void Stream::close_lane(std::uint32_t lane) noexcept {
   lanes_[lane].closed = ++closings_;
   ring_.header().open.fetch_and(~(1ull << lane));
   CLARA_FASTIO_KILL_POINT("host.unsubscribe.closed");
+  // The producer bumps this word between its frame and its second look at the mask: either that
+  // look sees the lane closed, or what follows here sees the frame.
+  Ring::announce_to_all(ring_.lane(lane));
   add(ring_.lane(lane).unread, purge(lane));
   ring_.announce_emptied();
 }
@@ -220,7 +225,12 @@ void Stream::leave(std::uint32_t member) noexcept {
   members_[member].state = MemberState::leaving;
   ring_.member(member).state.store(static_cast<std::uint32_t>(MemberState::leaving));
   if (!holds_frames(member)) free_member(member);
-  if (!has_members(lane)) close_lane(lane);
+  if (has_members(lane)) {
+    // It may have been woken for a frame that it did not take.
+    Ring::announce_to_all(ring_.lane(lane));
+  } else {
+    close_lane(lane);
+  }
 }
 
 void Stream::unsubscribe(std::uint32_t member, std::uint32_t slot) {
@@ -252,6 +262,7 @@ void Stream::repair_consumer(std::uint32_t process) noexcept {
     } else {
       free_member(index);
     }
+    // Also when the lane was closed before: others may have slept through a wake-up meant for it.
     Ring::announce_to_all(lane);
   }
   ring_.announce_emptied();
@@ -260,13 +271,15 @@ void Stream::repair_consumer(std::uint32_t process) noexcept {
 void Stream::repair_producer(bool has_died) noexcept {
   for (std::uint32_t index = 0; index < ring_.lanes(); ++index) {
     layout::Lane& lane = ring_.lane(index);
-    std::uint64_t last = lane.accepted.load();
+    std::uint64_t last = std::max(lane.accepted.load(), lanes_[index].purged);
     for (std::uint32_t slot = 0; slot < ring_.slots(); ++slot) {
       const std::uint64_t word = lane.cells[slot].load();
       if (word != cell::kFree) last = std::max(last, cell::number(word));
     }
     // It died between the two words that say so.
     lane.accepted.store(last);
+    // It may have queued into a lane that was closed meanwhile, and died before it looked again.
+    if (!lanes_[index].is_open) add(lane.unread, purge(index));
   }
   ring_.header().asleep.store(0);
   auto open = static_cast<std::uint32_t>(StreamState::open);

@@ -59,6 +59,7 @@ class Stream {
     layout::Policy policy = layout::Policy::none;
     std::uint32_t parameter = 1;
     std::uint64_t closed = 0;  ///< when: the lane closed first is used again first
+    std::uint64_t purged = 0;  ///< the last frame that was purged from it
   };
 
   std::uint32_t find_lane(const std::string& name) const noexcept;

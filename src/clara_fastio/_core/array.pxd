@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from libc.stdint cimport uint32_t
 
-from clara_fastio._core.libfastio cimport CElementType, CMapping, CShape, CWindow
+from clara_fastio._core.libfastio cimport CElementType, CMapping, COrder, CShape, CWindow
 
 
 cdef class _View:
@@ -10,6 +10,15 @@ cdef class _View:
 
 
 cdef object make_array(const CMapping* mapping)
+cdef object array_over(
+    const CShape& shape, CElementType element_type, COrder order, void* data, bint is_writable,
+    const CWindow& window
+)
+cdef object array_based_on(
+    object base, const CShape& shape, CElementType element_type, COrder order, void* data,
+    bint is_writable
+)
+cdef void forbid_writing(object array) noexcept
 cdef bint empty_array(object array)
 cdef object export_dlpack(object array, object max_version, object device, object copy)
 

@@ -119,24 +119,47 @@ cdef class _View:
 
 
 cdef object make_array(const CMapping* mapping):
-    cdef const CShape* shape = &mapping.shape()
+    return array_over(
+        mapping.shape(), mapping.element_type(), mapping.order(), mapping.data(),
+        mapping.is_writable(), mapping.window()
+    )
+
+
+cdef object array_over(
+    const CShape& shape, CElementType element_type, COrder order, void* data, bint is_writable,
+    const CWindow& window
+):
+    """Make an array that keeps its memory mapped."""
+    cdef _View view = _View.__new__(_View)
+    view._window = window
+    return array_based_on(view, shape, element_type, order, data, is_writable)
+
+
+cdef object array_based_on(
+    object base, const CShape& shape, CElementType element_type, COrder order, void* data,
+    bint is_writable
+):
+    """Make an array that keeps an object alive."""
     cdef int flags = cnp.NPY_ARRAY_ALIGNED
-    if mapping.order() == COrder.row_major:
+    if order == COrder.row_major:
         flags |= cnp.NPY_ARRAY_C_CONTIGUOUS
     else:
         flags |= cnp.NPY_ARRAY_F_CONTIGUOUS
-    if mapping.is_writable():
+    if is_writable:
         flags |= cnp.NPY_ARRAY_WRITEABLE
-    dtype = dtype_of(mapping.element_type())
-    cdef _View view = _View.__new__(_View)
-    view._window = mapping.window()
+    dtype = dtype_of(element_type)
     Py_INCREF(dtype)  # Stolen by the next call, also when it fails.
     array = PyArray_NewFromDescr(
         &PyArray_Type, <cnp.PyArray_Descr*> dtype, <int> shape.ndim,
-        <const cnp.npy_intp*> shape.dimensions.data(), NULL, mapping.data(), flags, NULL
+        <const cnp.npy_intp*> shape.dimensions.data(), NULL, data, flags, NULL
     )
-    cnp.set_array_base(array, view)
+    cnp.set_array_base(array, base)
     return array
+
+
+cdef void forbid_writing(object array) noexcept:
+    """Make an array read-only for good, as far as numpy is asked."""
+    (<ArrayFields*> array).flags &= ~cnp.NPY_ARRAY_WRITEABLE
 
 
 # Where the data of an emptied array points: an array without dimensions still reads one element.

@@ -123,7 +123,9 @@ cdef class Context:
     def __exit__(self, kind, error, traceback):
         self.close()
 
-    def declare(self, name, shape, dtype, *, order="C", producer=None, sealed=False):
+    def declare(
+        self, name, shape, dtype, *, order="C", producer=None, sealed=False, queue=None
+    ):
         """Make a variable that another process is going to produce.
 
         Parameters
@@ -142,6 +144,8 @@ cdef class Context:
             it to whoever comes first.
         sealed
             Whether the first write is the last, for its producer as well.
+        queue
+            A `Queue`: the variable carries a stream of frames.
 
         Returns
         -------
@@ -158,7 +162,9 @@ cdef class Context:
         """
         if not self.is_host:
             raise ReadOnlyError("only the host of a context declares for others; use variable()")
-        cdef CDeclaration declaration = declaration_of(name, shape, dtype, order, sealed)
+        cdef CDeclaration declaration = declaration_of(
+            name, shape, dtype, order, sealed, queue
+        )
         if producer is not None:
             declaration.producer_role = arguments.text(producer, "a role")
         cdef bool is_new = False
@@ -170,29 +176,32 @@ cdef class Context:
             raise AlreadyExistsError(f"{self._wrap(entry)!r} exists in this context already")
         return self._wrap(entry)
 
-    def variable(self, name, *, shape=(), dtype="uint8", order="C", sealed=False):
+    def variable(self, name, *, shape=(), dtype="uint8", order="C", sealed=False, queue=None):
         """Make a variable, or open the one that was declared in the same way.
 
         Parameters
         ----------
-        name, shape, dtype, order, sealed
+        name, shape, dtype, order, sealed, queue
             As in `declare`.
 
         Returns
         -------
         Variable
-            Produced by who writes it first. A new one with a fixed shape has its memory.
+            Produced by who writes it first. A new one with a fixed shape has its memory; that of
+            a stream comes with its first frame.
 
         Raises
         ------
         ShapeError, ElementTypeError
             It was declared differently.
         AlreadyExistsError
-            The name is that of an allocation, or `sealed` differs.
+            The name is that of an allocation, or `sealed` or the queue differs.
         OutOfMemoryError
             A limit is reached; then there is no such variable.
         """
-        cdef CDeclaration declaration = declaration_of(name, shape, dtype, order, sealed)
+        cdef CDeclaration declaration = declaration_of(
+            name, shape, dtype, order, sealed, queue
+        )
         cdef bool is_new = False
         cdef shared_ptr[CContext] context = self._held()
         cdef shared_ptr[CEntry] entry
@@ -201,7 +210,7 @@ cdef class Context:
         found = self._wrap(entry)
         if not is_new:
             require_same(found, entry.get(), declaration)
-        elif not declaration.shape.is_dynamic():
+        elif not declaration.shape.is_dynamic() and queue is None:
             try:
                 found.allocate()
             except BaseException:

@@ -41,6 +41,7 @@ cdef extern from "clara_fastio/shape.hpp" namespace "clara_fastio" nogil:
         @staticmethod
         CShape of(const vector[int64_t]&) except +translate_exception
         bool is_dynamic() noexcept
+        bool fits(const CShape&) noexcept
         uint64_t nbytes(CElementType) except +translate_exception
         bool operator==(const CShape&) noexcept
 
@@ -64,6 +65,89 @@ cdef extern from "clara_fastio/layout.hpp" namespace "clara_fastio::layout" nogi
         kProducerDied
 
 
+    cdef enum class CPolicy "clara_fastio::layout::Policy"(uint32_t):
+        none
+        block
+        drop_oldest
+        latest
+        sample
+
+    cdef cppclass CQueueRecord "clara_fastio::layout::QueueRecord":
+        uint64_t slot_nbytes
+        uint64_t spin_ns
+        uint32_t slots
+        CPolicy policy
+        uint32_t parameter
+
+
+cdef extern from "clara_fastio/ring_layout.hpp" namespace "clara_fastio::layout" nogil:
+    cdef enum class CStreamState "clara_fastio::layout::StreamState"(uint32_t):
+        open
+        finished
+        died
+        left
+
+    uint64_t latency_of_bucket(uint32_t) noexcept
+
+
+cdef extern from "clara_fastio/queue.hpp" namespace "clara_fastio" nogil:
+    cdef cppclass CQueueOptions "clara_fastio::QueueOptions":
+        uint32_t depth
+        CPolicy policy
+        uint32_t parameter
+        uint64_t slot_nbytes
+        uint64_t spin_ns
+
+    cdef cppclass CEdgeOptions "clara_fastio::EdgeOptions":
+        string name
+        bool is_shared
+        bool is_reserved
+        CPolicy policy
+        uint32_t parameter
+        uint64_t deadline_ns
+
+        CEdgeOptions() noexcept
+
+    cdef cppclass CMemberInfo "clara_fastio::MemberInfo":
+        int32_t pid
+        uint32_t slot
+        uint64_t taken
+        uint64_t held
+        uint64_t late
+
+    cdef cppclass CEdgeInfo "clara_fastio::EdgeInfo":
+        string name
+        bool is_open
+        bool is_shared
+        CPolicy policy
+        uint32_t parameter
+        uint64_t accepted
+        uint64_t skipped
+        uint64_t taken
+        uint64_t late
+        uint64_t lost
+        uint64_t unread
+        uint64_t queued
+        uint64_t held
+        uint64_t dropped
+        vector[uint64_t] latencies
+        vector[CMemberInfo] members
+
+    cdef cppclass CStreamInfo "clara_fastio::StreamInfo":
+        uint32_t depth
+        CPolicy policy
+        uint32_t parameter
+        uint64_t slot_nbytes
+        CStreamState state
+        uint64_t produced
+        uint64_t unclaimed
+        uint64_t blocked_ns
+        vector[CEdgeInfo] edges
+
+    void reserve_edge(CEntry&, const CEdgeOptions&) except +translate_exception
+    CStreamInfo stream_info(CEntry&) except +translate_exception
+
+
 cdef extern from "clara_fastio/entry.hpp" namespace "clara_fastio" nogil:
     cdef cppclass CBlock "clara_fastio::Block":
         pass
@@ -74,6 +158,8 @@ cdef extern from "clara_fastio/entry.hpp" namespace "clara_fastio" nogil:
         bool is_published() noexcept
         COrder order() noexcept
         bool is_sealed() noexcept
+        const CQueueRecord& queue() noexcept
+        string label() except +translate_exception
         string name() except +translate_exception
         CElementType element_type() except +translate_exception
         CShape declared_shape() except +translate_exception
@@ -130,6 +216,60 @@ cdef extern from "clara_fastio/mapping.hpp" namespace "clara_fastio" nogil:
         CEntry& entry() noexcept
 
 
+cdef extern from "clara_fastio/frame_writer.hpp" namespace "clara_fastio" nogil:
+    cdef cppclass CFrameWriter "clara_fastio::FrameWriter":
+        @staticmethod
+        shared_ptr[CFrameWriter] of(const shared_ptr[CEntry]&) except +translate_exception
+        bool try_next() except +translate_exception
+        void wait(nanoseconds) except +translate_exception
+        void throw_blocked(bool) except +translate_exception
+        void set_shape(const CShape&) except +translate_exception
+        void set_number(uint64_t) except +translate_exception
+        void set_header(const string&) except +translate_exception
+        void commit() except +translate_exception
+        void abort() noexcept
+        void finish() except +translate_exception
+        bool is_started() noexcept
+        char* data "data"() noexcept
+        const char* header() noexcept
+        const CShape& shape() noexcept
+        CElementType element_type() noexcept
+        COrder order() noexcept
+        uint64_t number() noexcept
+        CWindow window() noexcept
+        CEntry& entry() noexcept
+
+
+cdef extern from "clara_fastio/frame_reader.hpp" namespace "clara_fastio" nogil:
+    cdef cppclass CFrame "clara_fastio::Frame":
+        uint32_t slot
+        uint64_t number
+        uint64_t version
+        uint64_t timestamp
+        CShape shape
+        uint64_t nbytes
+        const void* data
+        const unsigned char* header
+
+        CFrame() noexcept
+
+    cdef enum class CResult "clara_fastio::FrameReader::Result":
+        taken
+        nothing
+        over
+
+    cdef cppclass CFrameReader "clara_fastio::FrameReader":
+        CFrameReader(shared_ptr[CEntry], const CEdgeOptions&) except +translate_exception
+        CResult try_take(CFrame&) except +translate_exception
+        bool wait(nanoseconds) except +translate_exception
+        void release(uint32_t) noexcept
+        void close() noexcept
+        bool is_open() noexcept
+        string name() noexcept
+        CElementType element_type() noexcept
+        COrder order() noexcept
+
+
 cdef extern from "clara_fastio/host.hpp" namespace "clara_fastio" nogil:
     cdef cppclass CHostOptions "clara_fastio::HostOptions":
         string name
@@ -151,6 +291,7 @@ cdef extern from "clara_fastio/context.hpp" namespace "clara_fastio" nogil:
         COrder order
         bool is_sealed
         string producer_role
+        CQueueOptions queue
 
         CDeclaration() noexcept
 

@@ -8,6 +8,6 @@ cdef class Variable(Allocation):
 
 
 cdef CDeclaration declaration_of(
-    object name, object shape, object dtype, object order, bint is_sealed
+    object name, object shape, object dtype, object order, bint is_sealed, object queue
 ) except *
 cdef int require_same(Allocation found, CEntry* entry, const CDeclaration& wanted) except -1

@@ -8,15 +8,25 @@ from libcpp.string cimport string
 
 from clara_fastio._core.allocation cimport Allocation
 from clara_fastio._core.array cimport element_number, element_type_of, shape_of
+from clara_fastio._core.frame_input cimport subscribe
+from clara_fastio._core.frame_output cimport finish_stream, make_frames, open_frame
 from clara_fastio._core.libfastio cimport (
     CDeclaration,
+    CEdgeOptions,
     CElementType,
     CEntry,
     COrder,
+    CPolicy,
     CShape,
+    CStreamInfo,
     nanoseconds,
+    reserve_edge,
+    stream_info,
 )
 from clara_fastio._core.mapping cimport Deadline, wait_time
+from clara_fastio._core.stream_inspection cimport make_stream_info, queue_of
+
+from math import inf
 
 from clara_fastio._core import arguments
 from clara_fastio._core.attributes import Attributes
@@ -27,6 +37,10 @@ from clara_fastio.errors import (
     NotReadyError,
     ShapeError,
 )
+from clara_fastio.streams import Policy, Queue, policy_of
+
+# In the order of the core's numbers, from 1.
+cdef tuple _POLICIES = (None, *Policy)
 
 
 cdef class Variable(Allocation):
@@ -172,6 +186,140 @@ cdef class Variable(Allocation):
                 is_reached = entry.get().wait_for_version(wanted, nanoseconds(length))
         return entry.get().version()
 
+    @property
+    def queue(self):
+        """The `Queue` it was declared with, or None.
+
+        Where frames vary in shape, `max_shape` has one dimension: the bytes of a slot.
+        """
+        return queue_of(self._held().get())
+
+    @property
+    def stream(self):
+        """The counters of its stream and of all edges now, as a `StreamInfo`."""
+        cdef shared_ptr[CEntry] entry = self._held()
+        cdef CStreamInfo info
+        with nogil:
+            info = stream_info(entry.get()[0])
+        return make_stream_info(info)
+
+    def next(self, *, timeout=None, shape=None, number=None, header=None):
+        """Open the next frame of its stream, as its producer.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait for a free slot; 0 does not wait, None waits for ever.
+        shape
+            Of this frame, where dimensions are dynamic.
+        number
+            Of this frame, above those before; by default one more than the last, from 0.
+        header
+            At most 64 bytes that travel with it.
+
+        Returns
+        -------
+        OpenFrame
+            A context manager that gives the array to fill.
+
+        Raises
+        ------
+        LockTimeoutError, LockConflictError
+            No slot became free in time; or a frame is open already.
+        ReadOnlyError
+            Another process is the producer.
+        ShapeError
+            The frame does not fit the declaration or a slot.
+        ClosedError
+            The stream has ended.
+        OutOfMemoryError
+            There is no memory for the slots.
+
+        Notes
+        -----
+        Nothing is copied, and nobody is asked after the first frame. The slot that was
+        used last is the first to be used again.
+        """
+        return open_frame(
+            self._held(), self._mappings.context, wait_time(timeout), shape, number, header
+        )
+
+    def frames(
+        self, count=None, *, name=None, policy=None, share=None, deadline=None, timeout=None
+    ):
+        """Consume the frames of its stream; or, with a count, make them.
+
+        Parameters
+        ----------
+        count
+            How many frames the loop makes, as their producer; ``math.inf`` for a loop without
+            end. None consumes.
+        name
+            Of the edge. By default the role of this process, or its number.
+        policy
+            ``"block"``, ``"drop_oldest"``, ``"latest"`` or ``"sample(n)"``; by default what was
+            declared.
+        share
+            The name of a group: each frame goes to one of its consumers.
+        deadline
+            Seconds after which a frame that is taken counts as late.
+        timeout
+            Seconds that each step of the loop waits at most; None waits for ever.
+
+        Returns
+        -------
+        Frames or FrameMaker
+            An iterator. Consumers get the frames made from now on, in order, until the producer
+            finishes the stream; makers get the array of one frame after the other.
+
+        Raises
+        ------
+        AlreadyExistsError
+            The edge has its consumer, or was made with another policy.
+        InvalidRequestError, ValueError
+            It has no queue, or there is no such policy.
+        """
+        cdef int64_t length = wait_time(timeout)
+        if count is not None:
+            if name is not None or policy is not None or share is not None or deadline is not None:
+                raise TypeError("name, policy, share and deadline are a consumer's; count makes frames")
+            if count != inf:
+                count = arguments.integer(count, "a number of frames", 0, 2**62)
+            return make_frames(self._held(), self._mappings.context, count, length)
+        return subscribe(
+            self._held(), self._mappings.context, edge_of(name, policy, share, deadline), length
+        )
+
+    def reserve(self, name, *, policy=None, share=False, deadline=None):
+        """Make an edge of its stream whose consumer comes later: its frames wait.
+
+        Parameters
+        ----------
+        name
+            Of the edge, or of the group.
+        policy, deadline
+            As in `frames`.
+        share
+            Whether it is a group that shares the frames.
+
+        Raises
+        ------
+        AlreadyExistsError
+            It exists with another policy, or is not shared alike.
+        """
+        cdef CEdgeOptions options = edge_of(None if share else name, policy, name if share else None, deadline)
+        cdef shared_ptr[CEntry] entry = self._held()
+        with nogil:
+            reserve_edge(entry.get()[0], options)
+
+    def finish(self):
+        """End its stream, as its producer: consumers take what waits, and their loops end.
+
+        A frame that is open is given up. Finishing twice is fine. A producer that closes the context
+        without it has left the stream unfinished, which consumers see as `PeerDiedError`.
+        """
+        finish_stream(self._held())
+
     def __repr__(self):
         if self._label is not None or not self._entry:
             return Allocation.__repr__(self)
@@ -197,8 +345,53 @@ cdef class Variable(Allocation):
             entry.get().set_attributes(json)
 
 
+cdef CEdgeOptions edge_of(object name, object policy, object share, object deadline) except *:
+    cdef CEdgeOptions options
+    if name is not None and share is not None:
+        raise TypeError("an edge has a name or is that of a group (share), not both")
+    if share is not None:
+        options.name = arguments.text(share, "the name of a group")
+        options.is_shared = True
+    elif name is not None:
+        options.name = arguments.text(name, "the name of an edge")
+    if policy is not None:
+        kind, parameter = policy_of(policy)
+        options.policy = <CPolicy> <int> _POLICIES.index(kind)
+        options.parameter = parameter
+    if deadline is not None:
+        options.deadline_ns = max(0, arguments.nanoseconds(deadline))
+    return options
+
+
+cdef int set_queue(CDeclaration& declaration, object queue) except -1:
+    if not isinstance(queue, Queue):
+        raise TypeError(f"a queue is a Queue, not {type(queue).__name__}")
+    kind, parameter = policy_of(queue.policy)
+    declaration.queue.depth = queue.depth
+    declaration.queue.policy = <CPolicy> <int> _POLICIES.index(kind)
+    declaration.queue.parameter = parameter
+    declaration.queue.spin_ns = <uint64_t> (queue.spin * 1e9)
+    cdef CShape largest
+    if queue.max_shape is not None:
+        largest = CShape.of(arguments.dimensions(queue.max_shape, declared=False))
+        if not largest.fits(declaration.shape):
+            raise ShapeError(
+                f"max_shape {queue.max_shape} does not fit the declared shape "
+                f"{shape_of(declaration.shape)}"
+            )
+        declaration.queue.slot_nbytes = largest.nbytes(declaration.element_type)
+    elif declaration.shape.is_dynamic():
+        raise ShapeError(
+            f"the shape {shape_of(declaration.shape)} is dynamic; say with Queue(max_shape=...) "
+            "how large a frame can get"
+        )
+    else:
+        declaration.queue.slot_nbytes = declaration.shape.nbytes(declaration.element_type)
+    return 0
+
+
 cdef CDeclaration declaration_of(
-    object name, object shape, object dtype, object order, bint is_sealed
+    object name, object shape, object dtype, object order, bint is_sealed, object queue
 ) except *:
     cdef CDeclaration declaration
     declaration.name = arguments.text(name, "the name of a variable")
@@ -208,6 +401,8 @@ cdef CDeclaration declaration_of(
     declaration.is_sealed = is_sealed
     if not declaration.shape.is_dynamic():
         declaration.shape.nbytes(declaration.element_type)  # Raises when it overflows.
+    if queue is not None:
+        set_queue(declaration, queue)
     return declaration
 
 
@@ -230,5 +425,16 @@ cdef int require_same(Allocation found, CEntry* entry, const CDeclaration& wante
     if entry.is_sealed() != wanted.is_sealed:
         raise AlreadyExistsError(
             f"{found.name!r} was declared with sealed={entry.is_sealed()}, not {wanted.is_sealed}"
+        )
+    if (
+        entry.queue().slots != wanted.queue.depth
+        or (entry.queue().slots != 0 and (
+            entry.queue().slot_nbytes != wanted.queue.slot_nbytes
+            or entry.queue().policy != wanted.queue.policy
+            or entry.queue().parameter != wanted.queue.parameter
+        ))
+    ):
+        raise AlreadyExistsError(
+            f"{found.name!r} was declared with another queue: {found.queue}"
         )
     return 0
