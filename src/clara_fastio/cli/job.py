@@ -206,8 +206,8 @@ def cancel(
     given = pick_all(jobs or [], [option] if option else [], "job")
     with connect(host, config) as client:
         tokens = [client.jobs.cancel(each, reason) for each in job_ids(client, given)]
-    if as_json:
-        print_json(to_json(tokens))
+    if as_json:  # The answer to a cancel has no priority.
+        print_json([{"id": each.id, "state": each.state, "status": each.status} for each in tokens])
     else:
         for token in tokens:
             print(f"job {token.id}: {token.state}, {token.status}")

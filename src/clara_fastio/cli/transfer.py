@@ -92,6 +92,8 @@ def download(
 
         (payload_id,) = payload_ids(client, [whose])
         if rest == ["-"]:
+            if not name.strip("./"):
+                raise typer.BadParameter("name one file after the id to write it to -")
             for chunk in client.payloads.read(payload_id, name):
                 sys.stdout.buffer.write(chunk)
             return

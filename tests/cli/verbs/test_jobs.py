@@ -111,7 +111,9 @@ def test_jobs_are_listed_by_state_status_and_pipeline(clara, pipeline):
     one, two = (
         clara("create", "job", "-n", name, "-p", pipeline, "-q").strip() for name in ("a", "b")
     )
-    clara("cancel", "job", two)
+    assert json.loads(clara("cancel", "job", two, "--json")) == [
+        {"id": two, "state": "stopped", "status": "canceled"}
+    ]
     assert clara("list", "jobs", "-p", pipeline, "-q").split() == [one, two]
     assert clara("list", "job", "-p", pipeline, "-q", "--state", "pending").split() == [one]
     assert clara("list", "jobs", "-p", pipeline, "-q", "--status", "canceled").split() == [two]

@@ -118,6 +118,14 @@ def test_a_download_is_refused_resumed_or_overwritten(clara):
     assert (clara.folder / "out" / "words").read_text() == "so quiet\n"
 
 
+def test_only_one_file_goes_to_the_standard_output(clara):
+    payload = clara("create", "payload", "-f", "input", "-q").strip()
+    assert clara("download", f"{payload}:words", "-") == "so quiet\n"
+    done = clara.run("download", payload, "-")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "name one file" in done.stderr
+
+
 def test_an_upload_is_resumed(clara):
     payload = clara("create", "payload", "-f", "input", "-q").strip()
     (clara.folder / "input" / "second").write_text("2")

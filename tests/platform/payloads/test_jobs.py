@@ -101,6 +101,14 @@ def test_an_upload_that_goes_on_when_the_job_starts_is_not_kept(wire, office, jo
     assert listed(payload)["/input/scan"] == 1
 
 
+def test_the_payload_of_a_job_that_was_canceled_before_its_start_says_so(wire, office, job):
+    job_id, payload = job
+    office.cancel(job_id)
+    answer = wire.Payloads.Upload([payload.part("scan", b"1")])
+    assert answer.header.code == Code.FAILED_PRECONDITION
+    assert f"{job_id!r} was canceled" in answer.header.messages[0]
+
+
 def test_a_reusable_payload_is_copied_and_goes_on_by_itself(wire, office, downloaded):
     reusable = Requests(wire.Payloads.Create().payload_id)
     wire.Payloads.Upload([reusable.part("deep/atlas", b"old")])

@@ -26,12 +26,15 @@ def find_writable(connection: Connection, payload_id: str) -> PayloadRecord:
     NotFoundError
         There is no such payload.
     PreconditionError
-        Its job was started.
+        Its job was started, or canceled.
     """
     record = payloads.find(connection, payload_id)
-    if _job(connection, record) != (JobState.PENDING, False):
+    state, is_queued = _job(connection, record)
+    if state != JobState.PENDING or is_queued:
+        why = "was started" if is_queued else "was canceled"
         raise PreconditionError(
-            f"the payload {payload_id!r} is read-only: its job {record.job_id!r} was started"
+            f"the payload {payload_id!r} is read-only: its job {record.job_id!r} {why}; make "
+            "another job for other files"
         )
     return record
 
