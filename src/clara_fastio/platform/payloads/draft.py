@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+#: A part of a file.
+Data: TypeAlias = "bytes | memoryview"
 
 #: The disk begins with each so many bytes while more are coming, so that the end need not wait.
 _STEP = 8 << 20
@@ -40,7 +43,7 @@ class Draft:
         self._started = 0
         self._descriptor = self._open(os.O_CREAT | os.O_EXCL)
 
-    def write(self, chunks: Sequence[bytes]) -> None:
+    def write(self, chunks: Sequence[Data]) -> None:
         """Append, whatever number of calls that takes."""
         if self._descriptor < 0:
             self._descriptor = self._open(os.O_APPEND)

@@ -10,7 +10,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from clara_fastio.errors import AlreadyExistsError, ClosedError
-from clara_fastio.platform.payloads.draft import Draft
+from clara_fastio.platform.payloads.draft import Data, Draft
 from clara_fastio.platform.payloads.faults import storage_faults
 from clara_fastio.platform.payloads.folders import opened
 from clara_fastio.platform.payloads.names import parse_name, shown_name
@@ -73,7 +73,7 @@ class Upload:
         #: Whether it was settled or aborted.
         self.is_closed = False
 
-    def write(self, name: str, mode: int, chunks: Sequence[bytes]) -> int:
+    def write(self, name: str, mode: int, chunks: Sequence[Data]) -> int:
         """Append to a file, which begins with its first part; gives its size so far in bytes.
 
         Raises

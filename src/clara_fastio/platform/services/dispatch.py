@@ -5,7 +5,8 @@ A service is an object with one coroutine, or async generator, per rpc, named in
 takes the request (or an async iterator of requests) and a :class:`Call`, and gives the answer (or
 yields answers), whose header it leaves alone. What it raises becomes a header with a code below
 zero, as :mod:`clara_fastio.platform.wire.codes` says. An answer that is ``bytes`` is sent as it is,
-with the header that it has.
+with the header that it has. A service may read requests itself: its ``readers`` name, for an rpc,
+what makes a request out of its bytes.
 """
 
 from __future__ import annotations
@@ -74,14 +75,24 @@ class Dispatcher:
 
     def handler(self, service: str, servicer: object) -> grpc.GenericRpcHandler[Any, Any]:
         """Serve a service; it must have a method for every rpc."""
+        readers: Mapping[str, Callable[[bytes], Any]] = getattr(servicer, "readers", {})
         handlers = {
-            name: self._rpc(method, getattr(servicer, snake_case(name)), role_of(servicer, name))
+            name: self._rpc(
+                method,
+                getattr(servicer, snake_case(name)),
+                role_of(servicer, name),
+                readers.get(snake_case(name), method.request.FromString),
+            )
             for name, method in METHODS[service].items()
         }
         return grpc.method_handlers_generic_handler(SERVICE_NAMES[service], handlers)
 
     def _rpc(
-        self, method: Method, behave: Callable[..., Any], role: Role
+        self,
+        method: Method,
+        behave: Callable[..., Any],
+        role: Role,
+        read: Callable[[bytes], Any],
     ) -> grpc.RpcMethodHandler[Any, Any]:
         kind = f"{'stream' if method.takes_stream else 'unary'}_"
         kind += "stream" if method.gives_stream else "unary"
@@ -89,7 +100,7 @@ class Dispatcher:
         serve = self._streaming if method.gives_stream else self._single
         handler: grpc.RpcMethodHandler[Any, Any] = make(
             serve(method, behave, role),
-            request_deserializer=method.request.FromString,
+            request_deserializer=read,
             response_serializer=_serialise,
         )
         return handler

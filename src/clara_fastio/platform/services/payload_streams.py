@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from concurrent.futures import Executor, Future
 
+    from clara_fastio.platform.payloads.draft import Data
     from clara_fastio.platform.payloads.reading import OpenFile, StoredFile
     from clara_fastio.platform.payloads.upload import Upload
 
@@ -23,7 +24,7 @@ BATCH = 512 << 10
 CHUNK = 1 << 20
 
 #: Parts of one file that came together: its name, its mode, the data.
-_Batch: TypeAlias = "list[tuple[str, int, list[bytes]]]"
+_Batch: TypeAlias = "list[tuple[str, int, list[Data]]]"
 _MOST_FILES = 1024
 
 _DATA_TAG = b"\x1a"  # Field 3 of the answer, with a length.
@@ -46,11 +47,11 @@ class Receiver:
         self._batch: _Batch = []
         self._nbytes = 0
         self._name = ""
-        self._chunks: list[bytes] = []
+        self._chunks: list[Data] = []
         self._size = 0
         self._writing: asyncio.Future[int] | None = None
 
-    def put(self, details: payloads_pb2.PayloadFileDetails, data: bytes) -> bool:
+    def put(self, details: payloads_pb2.PayloadFileDetails, data: Data) -> bool:
         """Take a part of a file; says whether the batch is to be handed over.
 
         Raises

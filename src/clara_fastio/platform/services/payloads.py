@@ -18,6 +18,7 @@ from clara_fastio.platform.records import pairs, payload_guards, payloads
 from clara_fastio.platform.records.payloads import PayloadType
 from clara_fastio.platform.services.dispatch import Role
 from clara_fastio.platform.services.payload_streams import Receiver, Sender, details_of
+from clara_fastio.platform.services.upload_parts import Part, read_part
 from clara_fastio.platform.wire.identifiers import new_id, parse_id, to_wire
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class PayloadsService:
         "add_metadata": Role.SUBMIT,
         "remove_metadata": Role.SUBMIT,
     }
+    readers: ClassVar[Mapping[str, Callable[[bytes], Part]]] = {"upload": read_part}
 
     def __init__(self, database: Database, store: PayloadStore) -> None:
         self._database = database
@@ -164,7 +166,7 @@ class PayloadsService:
         return payloads_pb2.PayloadsRemoveResponse()
 
     async def upload(
-        self, requests: AsyncIterator[payloads_pb2.PayloadsUploadRequest], _: Call
+        self, requests: AsyncIterator[Part], _: Call
     ) -> payloads_pb2.PayloadsUploadResponse:
         """Take the files of a stream; they appear when it has ended, or none of them does."""
         first = await anext(requests, None)
@@ -172,7 +174,7 @@ class PayloadsService:
             raise InvalidRequestError(
                 "the stream holds no message; a file without content needs one with its name"
             )
-        payload_id = parse_id(first.payload_id, "payload")
+        payload_id = parse_id(first.head.payload_id, "payload")
 
         def find(connection: Connection) -> PayloadType:
             return payload_guards.find_writable(connection, payload_id).type
@@ -224,26 +226,27 @@ class PayloadsService:
     async def _receive(
         self,
         upload: Upload,
-        first: payloads_pb2.PayloadsUploadRequest,
-        requests: AsyncIterator[payloads_pb2.PayloadsUploadRequest],
+        first: Part,
+        requests: AsyncIterator[Part],
     ) -> payloads_pb2.PayloadFileDetails:
         """Write all parts; describes the last file as its sender did, with its real size."""
         receiver = Receiver(upload, self._pool)
-        payload_id = first.payload_id.value
-        last = first
-        if receiver.put(first.details, first.data):
+        head = first.head
+        payload_id = head.payload_id.value
+        if receiver.put(head.details, first.data):
             await receiver.hand_over()
-        async for last in requests:
-            if last.payload_id.value != payload_id:
+        async for part in requests:
+            head = part.head
+            if head.payload_id.value != payload_id:
                 raise InvalidRequestError(
                     f"the stream goes to the payload {payload_id!r}, and one of its messages to "
-                    f"{last.payload_id.value!r}; use a stream for each"
+                    f"{head.payload_id.value!r}; use a stream for each"
                 )
-            if receiver.put(last.details, last.data):
+            if receiver.put(head.details, part.data):
                 await receiver.hand_over()
         size = await receiver.finish()
         return payloads_pb2.PayloadFileDetails(
-            name=last.details.name, mode=last.details.mode, size=size
+            name=head.details.name, mode=head.details.mode, size=size
         )
 
     async def _do(self, work: Callable[..., Result], *arguments: Any) -> Result:
