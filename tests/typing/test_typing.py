@@ -13,7 +13,8 @@ import pytest
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "src"
-PROGRAMS = ("passes.py", "fails.py")
+WRONG = ("fails.py", "client_fails.py")
+PROGRAMS = ("passes.py", "client_passes.py", *WRONG)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -37,13 +38,12 @@ def findings():
 
 
 def test_right_program_is_accepted(findings):
-    assert {one for one in findings if one[0] != "fails.py"} == set()
+    assert {one for one in findings if one[0] not in WRONG} == set()
 
 
-def test_each_mistake_is_found(findings):
-    lines = enumerate((HERE / "fails.py").read_text().splitlines(), 1)
-    marked = {
-        ("fails.py", i, line.split("# error: ")[1]) for i, line in lines if "# error: " in line
-    }
+@pytest.mark.parametrize("program", WRONG)
+def test_each_mistake_is_found(findings, program):
+    lines = enumerate((HERE / program).read_text().splitlines(), 1)
+    marked = {(program, i, line.split("# error: ")[1]) for i, line in lines if "# error: " in line}
     assert len(marked) > 10
-    assert {one for one in findings if one[0] == "fails.py"} == marked
+    assert {one for one in findings if one[0] == program} == marked
