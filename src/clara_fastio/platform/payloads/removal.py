@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,20 +41,58 @@ def prune(payload: Path, parts: Parts, *, keep: int) -> None:
             raise
 
 
-def remove_tree(path: Path) -> None:
-    """Remove a folder or file; folders that an operator has locked are unlocked for that."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
+@dataclass(frozen=True)
+class Left:
+    """What could not be removed: files, their bytes, and the system's reason."""
+
+    files: int
+    nbytes: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.files} files of {self.nbytes} bytes could not be removed: {self.reason}"
+
+
+def remove_tree(path: Path) -> Left | None:
+    """Remove a folder or file; folders that an operator has locked are unlocked for that.
+
+    Returns
+    -------
+    Left
+        What is left because the system does not permit to remove it, as with files in a folder of
+        another user; ``None`` if nothing is.
+    """
     try:
-        shutil.rmtree(path)
+        _remove(path)
     except PermissionError:
         _unlock(path)
+        try:
+            _remove(path)
+        except PermissionError as error:
+            shutil.rmtree(path, ignore_errors=True)  # All but that.
+            return _count(path, error.strerror or "not permitted")
+    return None
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+    else:
         shutil.rmtree(path)
+
+
+def _count(path: Path, reason: str) -> Left:
+    found = [Path(place) / name for place, _, names in os.walk(path) for name in names]
+    nbytes = 0
+    for file in found:
+        with contextlib.suppress(OSError):
+            nbytes += file.lstat().st_size
+    return Left(len(found), nbytes, reason)
 
 
 def _unlock(path: Path) -> None:
-    path.chmod(0o700)
+    with contextlib.suppress(OSError):
+        path.chmod(0o700)
     for place, below, _ in os.walk(path):
         # Before they are looked into, which the walk does after this.
         for folder in (Path(place) / name for name in below):

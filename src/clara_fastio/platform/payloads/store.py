@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import uuid
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from clara_fastio.platform.payloads.copying import copy_file
 from clara_fastio.platform.payloads.faults import storage_faults
 from clara_fastio.platform.payloads.folders import files_below, open_file, opened
 from clara_fastio.platform.payloads.reading import OpenFile, StoredFile, no_file, open_named
-from clara_fastio.platform.payloads.removal import prune, remove_tree
+from clara_fastio.platform.payloads.removal import Left, prune, remove_tree
 from clara_fastio.platform.payloads.upload import Upload
 from clara_fastio.platform.payloads.usage import StorageLimits, Usage
 from clara_fastio.platform.records.payloads import PayloadType
@@ -22,6 +23,8 @@ from clara_fastio.platform.records.payloads import PayloadType
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
+
+_LOG = logging.getLogger("clara_fastio.platform")
 
 INPUT = "input"
 
@@ -72,14 +75,24 @@ class PayloadStore:
             if payload_type is PayloadType.PIPELINE:
                 (self.folder(payload_id) / INPUT).mkdir()
 
-    def delete(self, payload_id: str) -> None:
-        """Remove a payload with all that it holds, at once for whoever looks; twice is fine."""
+    def delete(self, payload_id: str) -> Left | None:
+        """Remove a payload with all that it holds, at once for whoever looks; twice is fine.
+
+        Returns
+        -------
+        Left
+            What is still on the disk, as the system does not permit to remove it; the next
+            :meth:`sweep` tries it again.
+        """
         with storage_faults():
             grave = self._drafts / uuid.uuid4().hex
             with contextlib.suppress(FileNotFoundError):
                 self.folder(payload_id).rename(grave)
                 self.usage.forget(payload_id)
-                remove_tree(grave)
+                if left := remove_tree(grave):
+                    _LOG.warning("of payload %s, in %s, %s", payload_id, grave, left)
+                    return left
+        return None
 
     def sweep(self, known: Collection[str]) -> None:
         """Remove what a killed server has left, and count the rest; before the first call.
@@ -91,7 +104,8 @@ class PayloadStore:
         """
         with storage_faults():
             for left in self._drafts.iterdir():
-                remove_tree(left)
+                if kept := remove_tree(left):
+                    _LOG.warning("in %s, %s", left, kept)
             for folder in self._payloads.iterdir():
                 if folder.name not in known:
                     self.delete(folder.name)

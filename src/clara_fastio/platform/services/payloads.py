@@ -102,7 +102,10 @@ class PayloadsService:
     async def delete(
         self, request: payloads_pb2.PayloadsDeleteRequest, _: Call
     ) -> payloads_pb2.PayloadsDeleteResponse:
-        """Remove a payload for ever, unless its job is queued or runs."""
+        """Remove a payload for ever, unless its job is queued or runs.
+
+        Where files cannot be removed, the payload is gone all the same, and the answer tells.
+        """
         payload_id = parse_id(request.payload_id, "payload")
 
         def forget(connection: Connection) -> None:
@@ -110,8 +113,12 @@ class PayloadsService:
             payloads.remove(connection, payload_id)
 
         await self._database.write(forget)
-        await self._do(self._store.delete, payload_id)
-        return payloads_pb2.PayloadsDeleteResponse()
+        answer = payloads_pb2.PayloadsDeleteResponse()
+        if left := await self._do(self._store.delete, payload_id):
+            answer.header.messages.append(
+                f"the payload is deleted, but {left}; the server's administrator has to remove them"
+            )
+        return answer
 
     async def details(
         self, request: payloads_pb2.PayloadsDetailsRequest, _: Call
