@@ -38,7 +38,7 @@ name: bench
 operators:
 - name: only
   container: {{image: bench/only, command: {json.dumps(PROGRAM)}}}
-  requests: {{cpu: 1, memory: 1}}
+  requests: {{cpu: 1, memory: 64}}
 """
 
 
