@@ -126,7 +126,7 @@ def test_map_from_python(measure, report, ours, limits, standard_library, triton
     turns = measure(twins, block=0.004, rounds=60)
     findings = Findings("Mapping from Python: lock, array, unlock", turns, ARRAY)
     if triton is None:
-        findings.absent.append("tritonclient")
+        findings.absent.append("tritonclient (not installed)")
     for mode, name in (("reading", READ), ("writing", WRITE)):
         findings.at_most(
             f"{mode}: nanoseconds above making the array alone",

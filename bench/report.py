@@ -130,7 +130,7 @@ def section(found: dict[str, Any]) -> str:
         *(f"{note}\n" for note in found["notes"]),
     ]
     if found["absent"]:
-        parts.append(f"Not installed, hence absent: {', '.join(found['absent'])}.\n")
+        parts.append(f"Absent: {'; '.join(found['absent'])}.\n")
     return "\n".join(parts)
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from bench.frames.plan import Plan
 
 
-
 def main(plan: Plan, role: str, ends: dict[int, tuple[Any, Any]], orders: Connection) -> None:
     """Be a process of a chain.
 

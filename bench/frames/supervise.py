@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from bench.frames import chain, peer
 from bench.frames.plan import Plan
+from bench.harness.workers import BUILD
 
 if TYPE_CHECKING:
     from bench.frames.chain import Chain
@@ -22,15 +23,17 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Take orders until the input ends."""
+    plan = Plan.from_json(sys.argv[1])
     # What a peer prints must not get among the answers.
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+    log = os.open(BUILD / f"peer-{plan.peer}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
 
     def say(**values: object) -> None:
         answers.write(json.dumps(values) + "\n")
         answers.flush()
 
-    plan = Plan.from_json(sys.argv[1])
     os.sched_setaffinity(0, set(plan.cpus))
     try:
         module = peer.load(plan.peer)

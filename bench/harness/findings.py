@@ -25,7 +25,9 @@ class Findings:
     unit
         Of the times: ``ns``, ``us`` or ``ms``.
     absent
-        What was to be compared and is not installed.
+        What was to be compared and is not there, with the reason.
+    names
+        The twins of this table, where the turns have more.
     """
 
     title: str
@@ -35,6 +37,7 @@ class Findings:
     absent: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     goals: list[dict[str, Any]] = field(default_factory=list)
+    names: list[str] | None = None
 
     def at_most(self, text: str, limit: float, **found: float) -> None:
         """State a goal that is met when every measure of it is small enough."""
@@ -73,12 +76,19 @@ class Findings:
             "title": self.title,
             "unit": self.unit,
             "reference": self.reference,
-            "rounds": len(next(iter(self.turns.samples.values()))),
-            "rows": [self._row(name) for name in self.turns.twins],
-            "absent": self.absent,
+            "rounds": len(self.turns.samples[self.reference]),
+            "rows": [self._row(name) for name in self._present()],
+            "absent": [*self.absent, *self._ended()],
             "notes": self.notes,
             "goals": self.goals,
         }
+
+    def _present(self) -> list[str]:
+        return [name for name in self.turns.twins if self.names is None or name in self.names]
+
+    def _ended(self) -> list[str]:
+        ended = self.turns.ended.items()
+        return [f"{name} ({why})" for name, why in ended if not self.names or name in self.names]
 
     def _state(
         self, text: str, limit: str, found: dict[str, float], verdicts: dict[str, bool]
@@ -92,6 +102,7 @@ class Findings:
         return {
             "name": name,
             "wall_ns": _rounded(turns.wall(name)),
+            "wall_p99_ns": float(f"{turns.p99(name):.4g}"),
             "cpu_ns": _rounded(turns.cpu(name)),
             "sleeps": turns.sleeps(name),
             "system_calls": turns.system_calls[name],

@@ -15,6 +15,9 @@ from bench.harness.workers import CPUS, ROOT
 
 PACKAGES = ("clara-fastio", "numpy", "cython", "tritonclient", "pytest-benchmark")
 
+#: Versions of peers that have an environment of their own, filled in as they start.
+PEERS: dict[str, str] = {}
+
 
 def describe() -> dict[str, str]:
     """Describe this machine."""
@@ -43,6 +46,7 @@ def versions() -> dict[str, str]:
         "compiler": _line("c++", "--version"),
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         **{name: _version(name) for name in PACKAGES},
+        **PEERS,
     }
 
 

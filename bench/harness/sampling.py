@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import statistics
 import time
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from bench.harness.system_calls import count_system_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 class Sample(NamedTuple):
@@ -35,6 +36,10 @@ class Twin(Protocol):
 
     def run(self, steps: int) -> Sample:
         """Do it so many times."""
+
+
+class TwinEndedError(Exception):
+    """A twin can go on no longer; it says why."""
 
 
 class Statement:
@@ -95,32 +100,33 @@ class Turns:
     before_round: Callable[[], object] = lambda: None
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     system_calls: dict[str, float | None] = field(default_factory=dict)
+    ended: dict[str, str] = field(default_factory=dict)
     _steps: dict[str, int] = field(default_factory=dict)
     _order: random.Random = field(default_factory=lambda: random.Random(1))
 
+    def __post_init__(self) -> None:
+        self.twins = dict(self.twins)
+
     def round(self) -> None:
-        """Give each twin its turn, in another order each time."""
-        names = list(self.twins)
+        """Give each twin its turn, in another order each time; leave out those that end."""
         if not self._steps:
-            self._steps = {
-                name: self.steps or self._calibrate(twin) for name, twin in self.twins.items()
-            }
+            for name, twin in list(self.twins.items()):
+                with self._left_out_when_ended(name):
+                    self._steps[name] = self.steps or self._calibrate(twin)
+        names = list(self.twins)
         self.before_round()
         self._order.shuffle(names)
         for name in names:
-            sample = self.twins[name].run(self._steps[name])
-            self.samples.setdefault(name, []).append(sample)
+            with self._left_out_when_ended(name):
+                sample = self.twins[name].run(self._steps[name])
+                self.samples.setdefault(name, []).append(sample)
 
     def count(self) -> None:
         """Count system calls, after the timing because counting slows them down."""
         self.before_round()
-        for name, twin in self.twins.items():
-            steps = self._steps[name]
-            with count_system_calls(twin.pids) as idle:
-                twin.run(0)
-            with count_system_calls(twin.pids) as counted:
-                sample = twin.run(steps)
-            self.system_calls[name] = counted.per_step(sample.steps, idle)
+        for name, twin in list(self.twins.items()):
+            with self._left_out_when_ended(name):
+                self.system_calls[name] = self._system_calls(twin, self._steps[name])
 
     def wall(self, name: str) -> Spread:
         """Nanoseconds of wall time for a step."""
@@ -145,6 +151,27 @@ class Turns:
         """How many nanoseconds a step of the one takes longer than a step of the other."""
         pairs = zip(self.samples[name], self.samples[other], strict=True)
         return Spread.of([getattr(a, of) / a.steps - getattr(b, of) / b.steps for a, b in pairs])
+
+    def p99(self, name: str) -> float:
+        """Nanoseconds of wall time for a step in the slowest hundredth of all turns."""
+        walls = sorted(sample.wall_ns / sample.steps for sample in self.samples[name])
+        return walls[min(len(walls) - 1, round(0.99 * len(walls)))]
+
+    @contextlib.contextmanager
+    def _left_out_when_ended(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except TwinEndedError as error:
+            self.ended[name] = str(error)
+            del self.twins[name]
+
+    @staticmethod
+    def _system_calls(twin: Twin, steps: int) -> float | None:
+        with count_system_calls(twin.pids) as idle:
+            twin.run(0)
+        with count_system_calls(twin.pids) as counted:
+            sample = twin.run(steps)
+        return counted.per_step(sample.steps, idle)
 
     def _spread(self, name: str, value: Callable[[Sample], float]) -> Spread:
         return Spread.of([value(sample) for sample in self.samples[name]])

@@ -58,6 +58,11 @@ class Worker:
         """Process id."""
         return self._process.pid
 
+    @property
+    def pids(self) -> list[int]:
+        """Every process that does the steps."""
+        return [self.pid]
+
     def wait_until_ready(self) -> None:
         """Wait until it takes orders."""
         self._read("ready\n")
@@ -106,7 +111,7 @@ class Crew:
     @property
     def pids(self) -> list[int]:
         """Of all workers."""
-        return [worker.pid for worker in self._workers]
+        return [pid for worker in self._workers for pid in worker.pids]
 
     def run(self, steps: int) -> Sample:
         """Let every worker do so many steps; their processor times are added up."""

@@ -42,7 +42,6 @@ _HOST = "127.0.0.1"
 _T = TypeVar("_T")
 
 
-
 @contextlib.contextmanager
 def chain(plan: Plan) -> Iterator[Chain]:
     """Start the graph server, which tells subscribers of publishers, and the processes."""

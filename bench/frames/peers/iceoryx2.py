@@ -122,9 +122,7 @@ class Subscriber:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._subscriber = (
-            services.frames.subscriber_builder().buffer_size(services.depth).create()
-        )
+        self._subscriber = services.frames.subscriber_builder().buffer_size(services.depth).create()
 
     def receive(self) -> np.ndarray | None:
         """Poll until a sample is there."""

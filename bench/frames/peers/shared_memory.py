@@ -57,9 +57,7 @@ def edge(nbytes: int, plan: Plan) -> Iterator[tuple[End, End]]:
     """Make the memory and its semaphores."""
     context = multiprocessing.get_context("spawn")
     memory = shared_memory.SharedMemory(create=True, size=stride(nbytes) * plan.depth + 8)
-    end = End(
-        memory.name, nbytes, plan.depth, context.Semaphore(plan.depth), context.Semaphore(0)
-    )
+    end = End(memory.name, nbytes, plan.depth, context.Semaphore(plan.depth), context.Semaphore(0))
     yield end, end
     memory.close()
     memory.unlink()

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long is the way of a frame to the next process in steady state, by us, by peers, at best?
+
+A hop is half a round trip. Its producer takes the next slot, writes the first and the last byte and
+sends; its consumer looks at both and gives the slot back: the size must not show.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from bench.frames.conftest import SIZES
+from bench.frames.supervised import OURS
+from bench.harness.findings import Findings
+from bench.harness.workers import CPUS, Crew, compiled
+
+FUTEX = "bare futex, C++"
+LINE = "bare cache line, C++"
+HOPS_PER_ROUND_TRIP = 2
+
+BLOCKING, SPINNING = (f"{OURS.title}, {variant}" for variant in ("blocking", "spinning"))
+
+
+@pytest.fixture
+def bare_pair(crew):
+    """Start two sides that share nothing but a piece of memory."""
+    descriptors = []
+
+    def start(program: str, nbytes: int) -> Crew:
+        descriptor = os.memfd_create("bench")
+        descriptors.append(descriptor)
+        os.ftruncate(descriptor, 4096 + 2 * nbytes)
+        sides = crew(
+            *(
+                (compiled(program), cpu, role, descriptor, nbytes)
+                for cpu, role in zip(CPUS, ("ping", "pong"), strict=True)
+            ),
+            pass_fds=[descriptor],
+        )
+        Crew(sides, "touch").run(1)
+        return Crew(sides, "hop", HOPS_PER_ROUND_TRIP)
+
+    yield start
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def test_handover(measure, report, bare_pair, handovers):
+    """All sizes take their turns in the same rounds, so that they can be compared."""
+    twins = {}
+    for size, nbytes in SIZES.items():
+        for name in (FUTEX, f"{FUTEX}, again"):
+            twins[f"{name}, {size}"] = bare_pair("bench_handover_futex", nbytes)
+        twins[f"{LINE}, {size}"] = bare_pair("bench_handover_spin", nbytes)
+        for name, chain in handovers.items():
+            twins[f"{name}, {size}"] = Crew([chain], f"step-{nbytes}", HOPS_PER_ROUND_TRIP)
+    turns = measure(twins, block=0.01, rounds=40)
+    for size in SIZES:
+        names = [name for name in twins if name.endswith(f", {size}")]
+        findings = Findings(
+            f"Hand-over of a frame of {size}, one hop",
+            turns,
+            f"{FUTEX}, {size}",
+            unit="us",
+            absent=list(handovers.absent),
+            names=names,
+        )
+        judge(findings, size, [n.removesuffix(f", {size}") for n in names if n in turns.twins])
+        report(findings)
+
+
+def judge(findings: Findings, size: str, present: list[str]) -> None:
+    """State the goals of one size."""
+    futex, line = f"{FUTEX}, {size}", f"{LINE}, {size}"
+    if BLOCKING in present:
+        ours = f"{BLOCKING}, {size}"
+        findings.at_most(
+            f"{ours} / {futex}",
+            1.5,
+            cpu=findings.ratios(ours, futex)["cpu"],
+            **findings.calls(ours, futex),
+        )
+    if SPINNING in present:
+        ours = f"{SPINNING}, {size}"
+        findings.at_most(f"{ours} / {line}", 3, wall=findings.ratios(ours, line)["wall"])
+        findings.at_most(f"{ours}: system calls", 0, **findings.calls(ours))
+        for peer in present:
+            if not peer.startswith(("bare", OURS.title)):
+                ratio = findings.ratios(f"{peer}, {size}", ours)["wall"]
+                findings.at_least(f"{peer}, {size} / {ours}", 1, wall=ratio)
+    smallest = next(iter(SIZES))
+    for name in (BLOCKING, SPINNING):
+        if name in present and size != smallest:
+            ratio = findings.ratios(f"{name}, {size}", f"{name}, {smallest}")["cpu"]
+            findings.at_most(f"{name}: {size} / {smallest}", 1.1, cpu=ratio)

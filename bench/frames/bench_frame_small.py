@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What does a hop of a small frame through operators in Python cost beside the operators' own code?
+
+Frames of 64 KiB go through three processes and none is lost. What the operators cost without a way
+between them is measured beside it: the same calls in one process, on memory that stays in its cache.
+"""
+
+from __future__ import annotations
+
+from bench.frames.conftest import KIB64
+from bench.frames.plan import DEPTH
+from bench.frames.supervised import OURS
+from bench.harness.findings import Findings
+from bench.harness.workers import CPUS, Crew, compiled, interpreted
+
+USER = "the operators alone, Python"
+THREADS = "three threads of one process, C++"
+HOPS = 2
+
+
+def test_small(measure, report, crew, pipelines):
+    twins = {}
+    for name in (USER, f"{USER}, again"):
+        twins[name] = Crew(crew((interpreted("frame_operators"), CPUS[0], KIB64)), "frame")
+    places = (CPUS[0], CPUS[1], CPUS[0])
+    threads = (compiled("bench_frame_pipeline"), *places, KIB64, DEPTH)
+    twins[THREADS] = Crew(crew(threads), "frame")
+    for name, chain in pipelines.items():
+        twins[name] = Crew([chain], f"step-{KIB64}")
+    turns = measure(twins, block=0.02, rounds=40)
+    findings = Findings(
+        "A frame of 64 KiB through three operators in Python",
+        turns,
+        USER,
+        unit="us",
+        absent=list(pipelines.absent),
+    )
+    for name in pipelines:
+        if name not in turns.twins:
+            continue
+        above = turns.difference(name, USER, of="cpu_ns").median / HOPS / 1e3
+        share = 1 / turns.ratio(name, USER, of="cpu_ns").median
+        findings.notes.append(
+            f"{name}: {share:.0%} of the CPU time is the operators' own code, "
+            f"the rest is {above:.1f} us per hop."
+        )
+        if name.startswith(OURS.title):
+            text = f"{name}: microseconds of CPU time per hop beside the operators"
+            findings.at_most(text, 15, cpu=above)
+    report(findings)

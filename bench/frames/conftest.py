@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the frame benches: chains of processes, one for each peer and variant."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench.frames.supervised import OURS, PEERS, SupervisedChain, plans
+from bench.harness import machine
+from bench.harness.sampling import TwinEndedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KIB64, MIB8 = 64 << 10, 8 << 20
+SIZES = {"64 B": 64, "64 KiB": KIB64, "8 MiB": MIB8}
+
+
+class Chains(dict[str, SupervisedChain]):
+    """Chains by name, and why the others are absent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.absent: list[str] = []
+
+    def of(self, title: str) -> list[str]:
+        """Name the variants of a peer that are there."""
+        return [name for name in self if name.partition(",")[0] == title]
+
+
+@contextlib.contextmanager
+def started(kind: str, sizes: tuple[int, ...]) -> Iterator[Chains]:
+    """Start every chain of a kind, one after the other."""
+    chains = Chains()
+    with contextlib.ExitStack() as stack:
+        for entry in (OURS, *PEERS):
+            for name, plan in plans(entry, kind, sizes).items():
+                chain = SupervisedChain(plan)
+                stack.callback(chain.close)
+                try:
+                    chain.wait_until_ready()
+                except TwinEndedError as error:
+                    chains.absent.append(f"{name} ({error})")
+                else:
+                    chains[name] = chain
+                    machine.PEERS.update(chain.versions)
+        yield chains
+
+
+@pytest.fixture(scope="session")
+def handovers() -> Iterator[Chains]:
+    """Start two processes for each peer, which hand frames of every size to each other."""
+    with started("handover", tuple(SIZES.values())) as chains:
+        yield chains
+
+
+@pytest.fixture(scope="session")
+def pipelines() -> Iterator[Chains]:
+    """Start three processes for each peer: produce, filter, reduce."""
+    with started("pipeline", (KIB64, MIB8)) as chains:
+        yield chains
