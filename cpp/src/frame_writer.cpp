@@ -79,6 +79,11 @@ void FrameWriter::open_stream() {
   }
   next_number_ = ring().header().next_number.load();
   block_ = std::move(block);
+  // Frames of an earlier writer of this process may be under way.
+  for (std::uint32_t slot = 0; slot < ring().slots(); ++slot) {
+    const layout::FrameHead& it = head(slot);
+    used_[slot] = it.version.load() > 1 ? it.number + 1 : 0;
+  }
 }
 
 void FrameWriter::check_open() {
@@ -264,8 +269,8 @@ void FrameWriter::commit() {
   CLARA_FASTIO_KILL_POINT("frame.before_commit");
   it.version.store(it.version.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   CLARA_FASTIO_KILL_POINT("frame.committed");
-  used_[slot_] = ++uses_;
   next_number_ = number_ + 1;
+  used_[slot_] = next_number_;
   show();
   slot_ = kNoSlot;
 }
@@ -334,13 +339,12 @@ void FrameWriter::abort() noexcept { slot_ = kNoSlot; }
 
 void FrameWriter::finish() {
   abort();
-  if (is_finished_) return;
-  if (!block_) open_stream();
   entry_->check();
+  if (ring().state() == StreamState::finished) return;
+  if (!block_) open_stream();
   auto open = static_cast<std::uint32_t>(StreamState::open);
   ring().header().state.compare_exchange_strong(open,
                                                 static_cast<std::uint32_t>(StreamState::finished));
-  is_finished_ = true;
   CLARA_FASTIO_KILL_POINT("frame.finished");
   for (std::uint32_t lane = 0; lane < ring().lanes(); ++lane) {
     Ring::announce_to_all(ring().lane(lane));

@@ -21,6 +21,7 @@ void add_members(const Ring& ring, std::uint32_t lane, EdgeInfo& edge) {
     info.slot = member.slot;
     info.taken = member.taken.load();
     info.late = member.late.load();
+    info.has_left = member.state.load() == layout::kMemberLeft;
     for (std::uint32_t slot = 0; slot < ring.slots(); ++slot) {
       const std::uint64_t word = ring.lane(lane).cells[slot].load();
       if (cell::is_held(word) && cell::member(word) == index) ++info.held;
@@ -71,6 +72,10 @@ void reserve_edge(Entry& entry, const EdgeOptions& options) {
   EdgeOptions wanted = options;
   wanted.is_reserved = true;
   (void)client::subscribe(entry, wanted);
+}
+
+void unreserve_edge(Entry& entry, const std::string& name, const std::string& role) {
+  client::unreserve(entry, name, role);
 }
 
 StreamInfo stream_info(Entry& entry) {

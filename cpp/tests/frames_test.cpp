@@ -114,6 +114,69 @@ TEST_F(Frames, OfAReservedEdgeWaitForItsConsumer) {
             Errc::already_exists);
 }
 
+TEST_F(Frames, WaitForNobodyWhoseReservationIsGivenUp) {
+  const auto output = declare(*host, 1, Policy::block);
+  EdgeOptions options = edge("later");
+  options.role = "viewer";
+  reserve_edge(*output, options);
+  const auto writer = FrameWriter::of(output);
+  send(*writer, 1);
+  EXPECT_FALSE(writer->try_next());
+  unreserve_edge(*output, "later", "somebody else");
+  EXPECT_FALSE(writer->try_next());
+  unreserve_edge(*output, "later", "viewer");
+  send(*writer, 2);
+  unreserve_edge(*output, "later", "viewer");
+  unreserve_edge(*output, "no such edge", "viewer");
+  const EdgeInfo info = stream_info(*output).edges.at(0);
+  EXPECT_FALSE(info.is_open);
+  EXPECT_EQ(info.unread, 1u);
+  expect_adds_up(info);
+}
+
+TEST_F(Frames, OfAGroupWaitForAllThatAreAwaited) {
+  const auto output = declare(*host, 4, Policy::block);
+  EdgeOptions options = edge("workers");
+  options.is_shared = true;
+  for (const char* role : {"one", "two", "three"}) {
+    options.role = role;
+    reserve_edge(*output, options);
+  }
+  const auto writer = FrameWriter::of(output);
+  const auto first = stranger(*host, "one");
+  FrameReader one(first->find("frames"), options);
+  send(*writer, 1);
+  EXPECT_EQ(receive(one), 1);
+  one.close();
+  send(*writer, 2);
+  EXPECT_TRUE(stream_info(*output).edges.at(0).is_open);
+  const auto second = stranger(*host, "two");
+  FrameReader two(second->find("frames"), options);
+  EXPECT_EQ(receive(two), 2);
+  two.close();
+  EXPECT_TRUE(stream_info(*output).edges.at(0).is_open);
+  unreserve_edge(*output, "workers", "three");
+  EXPECT_FALSE(stream_info(*output).edges.at(0).is_open);
+}
+
+TEST_F(Frames, AreToldOfForEachConsumerThatHasLeft) {
+  const auto output = declare(*host, 2, Policy::block);
+  FrameReader stays(host->find("frames"), edge("stays"));
+  const auto writer = FrameWriter::of(output);
+  for (int i = 1; i <= 2 * static_cast<int>(layout::kMaxMembers); ++i) {
+    FrameReader goes(host->find("frames"), edge("goes"));
+    send(*writer, i);
+    EXPECT_EQ(receive(goes), i);
+    EXPECT_EQ(receive(stays), i);
+    goes.close();
+    const EdgeInfo gone = stream_info(*output).edges.at(1);
+    EXPECT_EQ(gone.taken, static_cast<std::uint64_t>(i));
+    EXPECT_TRUE(gone.members.at(0).has_left);
+    expect_adds_up(gone);
+  }
+  EXPECT_FALSE(stream_info(*output).edges.at(0).members.at(0).has_left);
+}
+
 TEST_F(Frames, DropTheOldest) {
   const auto output = declare(*host, 3, Policy::drop_oldest);
   FrameReader reader(host->find("frames"), edge("slow"));

@@ -58,7 +58,8 @@ from clara_fastio.errors import (
     UnavailableError,
     VersionMismatchError,
 )
-from clara_fastio.streams import Policy, Queue
+from clara_fastio.gathering import Gather, gather
+from clara_fastio.streams import EdgeInfo, Policy, Queue, StreamInfo
 from clara_fastio.types import AccessMode, ElementType, EntryInfo, MemoryKind, ProcessInfo
 
 if _typing.TYPE_CHECKING:
@@ -80,6 +81,7 @@ __all__ = [
     "DeviceNotFoundError",
     "Driver",
     "DriverError",
+    "EdgeInfo",
     "ElementType",
     "ElementTypeError",
     "EntryInfo",
@@ -89,6 +91,7 @@ __all__ = [
     "FrameMaker",
     "Frames",
     "FreedError",
+    "Gather",
     "HostDiedError",
     "HostUnresponsiveError",
     "InvalidRequestError",
@@ -118,12 +121,14 @@ __all__ = [
     "ReadOnlyError",
     "SealError",
     "ShapeError",
+    "StreamInfo",
     "SystemCallError",
     "UnauthenticatedError",
     "UnavailableError",
     "Variable",
     "VersionMismatchError",
     "create_context",
+    "gather",
     "install_as_clara",
     "list_contexts",
     "open_context",

@@ -96,7 +96,7 @@ class Queue:
         policy_of(self.policy)
         if self.max_shape is not None:
             object.__setattr__(self, "max_shape", _whole_shape(self.max_shape))
-        if not isinstance(self.spin, (int, float)) or not 0 <= self.spin <= 1:
+        if not 0 <= self.spin <= 1:
             raise ValueError(f"spin lies between 0 and 1 seconds; found {self.spin!r}")
 
 
@@ -111,7 +111,7 @@ def _whole_shape(shape: Any) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class ConsumerInfo:
-    """One process that takes frames of an edge."""
+    """One process that takes frames of an edge, or took some."""
 
     pid: int
     slot: int
@@ -119,6 +119,8 @@ class ConsumerInfo:
     taken: int
     held: int
     late: int
+    #: Whether it takes no more.
+    has_left: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,7 @@ class EdgeInfo:
     #: Frames that wait now, and that are read now.
     queued: int
     held: int
-    #: Pairs: seconds from commit to take, upper end; and how many frames took no longer than that and
-    #: longer than the end before.
+    #: Pairs: seconds from commit to take, the upper end of a range; and the frames in it.
     latencies: tuple[tuple[float, int], ...]
     consumers: tuple[ConsumerInfo, ...]
 

@@ -91,14 +91,12 @@ class CLARA_FASTIO_EXPORT FrameWriter {
   const ElementType element_type_;
   std::shared_ptr<Block> block_;
   std::uint32_t slot_ = kNoSlot;
-  std::uint64_t used_[layout::kMaxRingSlots] = {};  ///< when a slot was queued last; 0: never
-  std::uint64_t uses_ = 0;
+  std::uint64_t used_[layout::kMaxRingSlots] = {};  ///< by which frame, plus 1; 0: never
   std::uint64_t next_number_ = 0;
   std::uint64_t number_ = 0;
   Shape shape_;
   std::uint64_t nbytes_ = 0;
   char header_[layout::kFrameHeaderBytes];
-  bool is_finished_ = false;
 };
 
 }  // namespace clara_fastio

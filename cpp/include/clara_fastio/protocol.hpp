@@ -37,6 +37,7 @@ enum class Operation : std::uint32_t {
   progress = 14,       ///< an answer before the answer: still working
   subscribe = 15,      ///< a place in a lane of a stream; answers lane and member
   unsubscribe = 16,    ///< I take no more frames
+  unreserve = 17,      ///< the consumer that a lane was kept for will not come
   notice_retire = 20,  ///< the segment is gone: unmap it when no array needs it
   notice_freed = 21,   ///< your allocation was freed by somebody
   notice_scarce = 22,  ///< memory is short: give back what you keep warm
@@ -48,7 +49,8 @@ inline constexpr std::int32_t kOk = -1;
 /// Flag of `create` and `produce`: send the descriptor, though it was sent before and got lost.
 inline constexpr std::uint32_t kSendDescriptor = 1u << 31;
 
-/// Flags of `subscribe`.
+/// Flags of `subscribe`. A reservation has as its text the name of the edge, NUL, and the role of
+/// who is awaited; so has `unreserve`.
 enum SubscribeFlags : std::uint32_t {
   kShared = 1,    ///< one of several that share the frames of a lane
   kReserved = 2,  ///< the lane only: its consumer comes later

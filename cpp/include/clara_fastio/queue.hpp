@@ -25,6 +25,7 @@ struct EdgeOptions {
   std::string name;  ///< empty: the host makes one
   bool is_shared = false;
   bool is_reserved = false;                      ///< no consumer yet: frames wait for it
+  std::string role;                              ///< of who is to come; empty: whoever comes
   layout::Policy policy = layout::Policy::none;  ///< none: the queue's, or what was reserved
   std::uint32_t parameter = 1;
   std::uint64_t deadline_ns = 0;
@@ -37,6 +38,7 @@ struct MemberInfo {
   std::uint64_t taken = 0;
   std::uint64_t held = 0;
   std::uint64_t late = 0;
+  bool has_left = false;
 };
 
 /// The counters of an edge. At rest `accepted = taken + dropped + unread + queued`.
@@ -74,9 +76,15 @@ struct StreamInfo {
 
 class Entry;
 
-/// Makes an edge whose consumer comes later; its frames wait. Nothing when it is there already.
+/// Makes an edge whose consumer comes later; its frames wait. One that is there already awaits
+/// this one too: a group is kept until all that are awaited have come.
 /// Throws: `Errc::already_exists` when it is there with another policy or not shared alike.
 CLARA_FASTIO_EXPORT void reserve_edge(Entry& entry, const EdgeOptions& options);
+
+/// Awaits a consumer no longer, so that its edge is closed when nobody else is there or awaited.
+/// Nothing when it has come.
+CLARA_FASTIO_EXPORT void unreserve_edge(Entry& entry, const std::string& name,
+                                        const std::string& role);
 
 /// What the words of a stream say now. Numbers of one edge are looked at one after the other, so
 /// while frames flow they may disagree by those that moved meanwhile.

@@ -102,12 +102,13 @@ struct alignas(64) Member {
   std::atomic<std::uint64_t> latencies[kLatencyBuckets];
 
   // Written by the host.
-  alignas(64) std::atomic<std::uint32_t> state;  ///< 0 free, 1 in use, 2 leaving
+  alignas(64) std::atomic<std::uint32_t> state;  ///< 0 free, 1 in use, 2 leaving, 3 left
   std::uint32_t lane;
   std::uint32_t slot;  ///< of its process
   std::uint32_t pid;
 };
 static_assert(sizeof(Member) == 640);
+inline constexpr std::uint32_t kMemberLeft = 3;  ///< its numbers stay until the place is needed
 
 inline constexpr std::uint64_t kRingMagic = 0x31474e4952494643;  // "CFIRING1"
 inline constexpr std::uint64_t kLanesOffset = 4096;

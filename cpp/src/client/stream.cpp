@@ -5,10 +5,21 @@
 
 #include "clara_fastio/entry.hpp"
 #include "clara_fastio/error.hpp"
+#include "clara_fastio/names.hpp"
 #include "client/state.hpp"
 #include "posix/memfd.hpp"
 
 namespace clara_fastio::client {
+namespace {
+
+/// An edge, and who is awaited there.
+std::string named(const std::string& edge, const std::string& role) {
+  check_name(edge, "edge");
+  if (!role.empty()) check_name(role, "role");
+  return edge + '\0' + role;
+}
+
+}  // namespace
 
 Stream Stream::of(Entry& entry) {
   entry.check();
@@ -53,8 +64,18 @@ protocol::Message subscribe(Entry& entry, const EdgeOptions& options) {
   message.queue.policy = options.policy;
   message.queue.parameter = options.parameter;
   message.queue.spin_ns = options.deadline_ns;
-  message.set_text(options.name);
+  message.set_text(options.is_reserved ? named(options.name, options.role) : options.name);
   return entry.context().state().connection->request(message).message;
+}
+
+void unreserve(Entry& entry, const std::string& name, const std::string& role) {
+  entry.check();
+  protocol::Message message;
+  message.operation = protocol::Operation::unreserve;
+  message.index = entry.index();
+  message.generation = entry.generation();
+  message.set_text(named(name, role));
+  entry.context().state().connection->request(message);
 }
 
 }  // namespace clara_fastio::client

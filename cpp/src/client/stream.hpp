@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "clara_fastio/protocol.hpp"
 #include "clara_fastio/queue.hpp"
@@ -28,6 +29,7 @@ struct Stream {
 
 /// A place in a lane, or the lane alone; the answer names both.
 protocol::Message subscribe(Entry& entry, const EdgeOptions& options);
+void unreserve(Entry& entry, const std::string& name, const std::string& role);
 
 }  // namespace client
 }  // namespace clara_fastio

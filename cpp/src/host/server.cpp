@@ -249,6 +249,8 @@ void Server::handle(Client& client, const Message& request, posix::Received& rec
       return on_subscribe(client, request);
     case Operation::unsubscribe:
       return on_unsubscribe(client, request);
+    case Operation::unreserve:
+      return on_unreserve(client, request);
     default:
       return disconnect(client.id, false);
   }

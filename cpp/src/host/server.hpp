@@ -102,6 +102,7 @@ class Server {
   void repair_streams(const Client& client, bool has_died);
   void on_subscribe(Client& client, const Message& request);
   void on_unsubscribe(Client& client, const Message& request);
+  void on_unreserve(Client& client, const Message& request);
 
   // Memory (memory.cpp).
   void request_memory(Client& client, const Message& request, layout::EntryKind kind,

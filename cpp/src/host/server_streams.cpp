@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
 #include "clara_fastio/error.hpp"
 #include "clara_fastio/names.hpp"
 #include "host/server.hpp"
@@ -8,6 +13,18 @@
 namespace clara_fastio::host {
 
 using layout::EntryKind;
+
+namespace {
+
+/// The name of an edge, and the role of who is awaited there.
+std::pair<std::string, std::string> split(const protocol::Message& request) {
+  const std::string_view text = request.text_view();
+  const std::size_t end = std::min(text.find('\0'), text.size());
+  return {std::string(text.substr(0, end)),
+          std::string(text.substr(std::min(end + 1, text.size())))};
+}
+
+}  // namespace
 
 /// Gives a new variable the words of its stream. They are few: reserving them takes no time.
 void Server::make_stream(std::uint32_t index, layout::QueueRecord queue) {
@@ -49,14 +66,16 @@ void Server::on_subscribe(Client& client, const Message& request) {
   if (request.queue.policy > layout::Policy::sample) {
     throw Error(Errc::invalid_argument, "the policy of the edge is none that can be");
   }
-  std::string name(request.text_view());
+  const bool is_reserved = (request.flags & protocol::kReserved) != 0;
+  auto [name, role] =
+      is_reserved ? split(request) : std::pair{std::string(request.text_view()), client.role};
   if (name.empty()) {
     name = client.role.empty() ? "process " + std::to_string(client.pid) : client.role;
   } else {
     check_name(name, "edge");
   }
   const Stream::Place place =
-      stream->second.subscribe(request, std::move(name), {client.slot, client.pid});
+      stream->second.subscribe(request, std::move(name), role, {client.slot, client.pid});
   CLARA_FASTIO_KILL_POINT("host.subscribe.done");
   Message message;
   message.serial = request.serial;
@@ -64,6 +83,18 @@ void Server::on_subscribe(Client& client, const Message& request) {
   message.lane = place.lane;
   message.member = place.member;
   message.set_text(place.name);
+  answer(client, message);
+}
+
+void Server::on_unreserve(Client& client, const Message& request) {
+  checked(request);
+  const auto stream = streams_.find(request.index);
+  if (stream == streams_.end()) throw Error(Errc::freed, "the stream was freed");
+  const auto [name, role] = split(request);
+  stream->second.unreserve(name, role);
+  Message message;
+  message.serial = request.serial;
+  message.operation = request.operation;
   answer(client, message);
 }
 

@@ -34,10 +34,10 @@ Stream::Stream(posix::Map map, std::uint64_t segment, const layout::QueueRecord&
 }
 
 Stream::Place Stream::subscribe(const protocol::Message& request, std::string name,
-                                const Consumer& consumer) {
+                                const std::string& role, const Consumer& consumer) {
   for (std::uint32_t member = 0; member < layout::kMaxMembers; ++member) {
     if (members_[member].state == MemberState::leaving && !holds_frames(member)) {
-      free_member(member);
+      end_member(member);
     }
   }
   const bool is_shared = (request.flags & protocol::kShared) != 0;
@@ -65,10 +65,12 @@ Stream::Place Stream::subscribe(const protocol::Message& request, std::string na
   }
   if (is_reserved) {
     if (lane == kNone) lane = open_lane(request, std::move(name));
+    await(lane, role);
     return {lane, kNone, lanes_[lane].name};
   }
   const std::uint32_t member = take_member();
   if (lane == kNone) lane = open_lane(request, std::move(name));
+  welcome(lane, role);
   members_[member] = {MemberState::active, lane, consumer};
   layout::Member& words = ring_.member(member);
   words.lane = lane;
@@ -77,6 +79,34 @@ Stream::Place Stream::subscribe(const protocol::Message& request, std::string na
   words.state.store(static_cast<std::uint32_t>(MemberState::active));
   CLARA_FASTIO_KILL_POINT("host.subscribe.member");
   return {lane, member, lanes_[lane].name};
+}
+
+/// Keeps the lane open until this one has come, too.
+void Stream::await(std::uint32_t lane, const std::string& role) {
+  std::vector<std::string>& awaited = lanes_[lane].awaited;
+  if (!lanes_[lane].is_shared && has_members(lane)) return;
+  if (std::find(awaited.begin(), awaited.end(), role) != awaited.end()) return;
+  if (awaited.size() == layout::kMaxMembers) {
+    throw Error(Errc::out_of_memory,
+                "an edge awaits at most " + std::to_string(layout::kMaxMembers) + " consumers", 1,
+                0);
+  }
+  awaited.push_back(role);
+}
+
+void Stream::welcome(std::uint32_t lane, const std::string& role) noexcept {
+  std::vector<std::string>& awaited = lanes_[lane].awaited;
+  if (!lanes_[lane].is_shared) return awaited.clear();
+  auto found = std::find(awaited.begin(), awaited.end(), role);
+  if (found == awaited.end()) found = std::find(awaited.begin(), awaited.end(), std::string_view());
+  if (found != awaited.end()) awaited.erase(found);
+}
+
+void Stream::unreserve(const std::string& name, const std::string& role) noexcept {
+  const std::uint32_t lane = find_lane(name);
+  if (lane == kNone) return;
+  std::erase(lanes_[lane].awaited, role);
+  if (!is_wanted(lane)) close_lane(lane);
 }
 
 std::string Stream::unique(std::string name) const {
@@ -102,7 +132,8 @@ std::uint32_t Stream::take_lane(const std::string& name) {
     if (lanes_[lane].is_open) continue;
     if (lanes_[lane].name == name) return lane;
     const bool is_held = std::any_of(members_.begin(), members_.end(), [lane](const auto& one) {
-      return one.state != MemberState::free && one.lane == lane;
+      return one.lane == lane &&
+             (one.state == MemberState::active || one.state == MemberState::leaving);
     });
     if (!is_held && (first == kNone || lanes_[lane].closed < lanes_[first].closed)) first = lane;
   }
@@ -122,6 +153,11 @@ std::uint32_t Stream::take_lane(const std::string& name) {
 
 /// The lane starts anew under another name. Requires: nobody is a member of it.
 void Stream::clear_lane(std::uint32_t index) noexcept {
+  for (std::uint32_t member = 0; member < layout::kMaxMembers; ++member) {
+    if (members_[member].state == MemberState::left && members_[member].lane == index) {
+      free_member(member);
+    }
+  }
   layout::Lane& lane = ring_.lane(index);
   lane.accepted_before.store(lane.accepted.load());
   lane.skipped_before.store(lane.skipped.load());
@@ -169,6 +205,7 @@ std::uint64_t Stream::purge(std::uint32_t lane) noexcept {
 void Stream::close_lane(std::uint32_t lane) noexcept {
   if (!lanes_[lane].is_open) return;
   lanes_[lane].is_open = false;
+  lanes_[lane].awaited.clear();
   lanes_[lane].closed = ++closings_;
   ring_.header().open.fetch_and(~(1ull << lane));
   CLARA_FASTIO_KILL_POINT("host.unsubscribe.closed");
@@ -183,6 +220,11 @@ std::uint32_t Stream::take_member() {
   for (std::uint32_t member = 0; member < layout::kMaxMembers; ++member) {
     if (members_[member].state == MemberState::free) return member;
   }
+  for (std::uint32_t member = 0; member < layout::kMaxMembers; ++member) {
+    if (members_[member].state != MemberState::left) continue;
+    free_member(member);
+    return member;
+  }
   throw Error(Errc::out_of_memory,
               "a stream has at most " + std::to_string(layout::kMaxMembers) +
                   " consumers at a time, and all are in use",
@@ -195,6 +237,10 @@ bool Stream::has_members(std::uint32_t lane) const noexcept {
   });
 }
 
+bool Stream::is_wanted(std::uint32_t lane) const noexcept {
+  return has_members(lane) || !lanes_[lane].awaited.empty();
+}
+
 bool Stream::holds_frames(std::uint32_t member) const noexcept {
   const layout::Lane& lane = ring_.lane(members_[member].lane);
   for (std::uint32_t slot = 0; slot < ring_.slots(); ++slot) {
@@ -202,6 +248,13 @@ bool Stream::holds_frames(std::uint32_t member) const noexcept {
     if (cell::is_held(word) && cell::member(word) == member) return true;
   }
   return false;
+}
+
+/// Its numbers stay to be read for as long as nobody needs its place.
+/// Requires: it holds no frame.
+void Stream::end_member(std::uint32_t member) noexcept {
+  members_[member].state = MemberState::left;
+  ring_.member(member).state.store(layout::kMemberLeft);
 }
 
 /// Its numbers become the lane's. Requires: it holds no frame.
@@ -224,8 +277,8 @@ void Stream::leave(std::uint32_t member) noexcept {
   const std::uint32_t lane = members_[member].lane;
   members_[member].state = MemberState::leaving;
   ring_.member(member).state.store(static_cast<std::uint32_t>(MemberState::leaving));
-  if (!holds_frames(member)) free_member(member);
-  if (has_members(lane)) {
+  if (!holds_frames(member)) end_member(member);
+  if (is_wanted(lane)) {
     // It may have been woken for a frame that it did not take.
     Ring::announce_to_all(ring_.lane(lane));
   } else {
@@ -244,7 +297,8 @@ void Stream::unsubscribe(std::uint32_t member, std::uint32_t slot) {
 void Stream::repair_consumer(std::uint32_t process) noexcept {
   for (std::uint32_t index = 0; index < layout::kMaxMembers; ++index) {
     const MemberRecord record = members_[index];
-    if (record.state == MemberState::free || record.consumer.slot != process) continue;
+    if (record.state == MemberState::free || record.state == MemberState::left) continue;
+    if (record.consumer.slot != process) continue;
     layout::Member& words = ring_.member(index);
     layout::Lane& lane = ring_.lane(record.lane);
     for (std::uint32_t slot = 0; slot < ring_.slots(); ++slot) {
@@ -260,7 +314,7 @@ void Stream::repair_consumer(std::uint32_t process) noexcept {
     if (record.state == MemberState::active) {
       leave(index);
     } else {
-      free_member(index);
+      end_member(index);
     }
     // Also when the lane was closed before: others may have slept through a wake-up meant for it.
     Ring::announce_to_all(lane);

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "clara_fastio/protocol.hpp"
 #include "posix/map.hpp"
@@ -32,8 +33,12 @@ class Stream {
     std::int32_t pid;
   };
 
+  /// The role is that of the consumer, or of the one that is awaited.
   /// Throws: `Errc::already_exists`, `Errc::invalid_argument`, `Errc::out_of_memory`.
-  Place subscribe(const protocol::Message& request, std::string name, const Consumer& consumer);
+  Place subscribe(const protocol::Message& request, std::string name, const std::string& role,
+                  const Consumer& consumer);
+  /// That consumer will not come. Nothing when it came, or nobody awaited it.
+  void unreserve(const std::string& name, const std::string& role) noexcept;
   /// Throws: `Errc::closed` when the place is not that process's.
   void unsubscribe(std::uint32_t member, std::uint32_t slot);
   /// The process is dead, or has left: what it held goes back.
@@ -46,7 +51,12 @@ class Stream {
   bool is_open() const noexcept { return ring_.state() == layout::StreamState::open; }
 
  private:
-  enum class MemberState : std::uint32_t { free = 0, active = 1, leaving = 2 };
+  enum class MemberState : std::uint32_t {
+    free = 0,
+    active = 1,
+    leaving = 2,
+    left = layout::kMemberLeft
+  };
   struct MemberRecord {
     MemberState state = MemberState::free;
     std::uint32_t lane = 0;
@@ -58,8 +68,9 @@ class Stream {
     bool is_shared = false;
     layout::Policy policy = layout::Policy::none;
     std::uint32_t parameter = 1;
-    std::uint64_t closed = 0;  ///< when: the lane closed first is used again first
-    std::uint64_t purged = 0;  ///< the last frame that was purged from it
+    std::vector<std::string> awaited;  ///< roles; an empty one is whoever comes
+    std::uint64_t closed = 0;          ///< when: the lane closed first is used again first
+    std::uint64_t purged = 0;          ///< the last frame that was purged from it
   };
 
   std::uint32_t find_lane(const std::string& name) const noexcept;
@@ -69,9 +80,13 @@ class Stream {
   void close_lane(std::uint32_t lane) noexcept;
   std::uint64_t purge(std::uint32_t lane) noexcept;
   std::uint32_t take_member();
+  void await(std::uint32_t lane, const std::string& role);
+  void welcome(std::uint32_t lane, const std::string& role) noexcept;
+  void end_member(std::uint32_t member) noexcept;
   void free_member(std::uint32_t member) noexcept;
   void leave(std::uint32_t member) noexcept;
   bool has_members(std::uint32_t lane) const noexcept;
+  bool is_wanted(std::uint32_t lane) const noexcept;
   bool holds_frames(std::uint32_t member) const noexcept;
   std::string unique(std::string name) const;
 

@@ -8,6 +8,7 @@ from typing_extensions import disjoint_base
 
 from clara_fastio._core.allocation import Allocation
 from clara_fastio._core.variable import Variable
+from clara_fastio.streams import Queue
 from clara_fastio.types import EntryInfo, ProcessInfo
 
 @disjoint_base
@@ -38,6 +39,7 @@ class Context:
         order: str = "C",
         producer: str | None = None,
         sealed: bool = False,
+        queue: Queue | None = None,
     ) -> Variable: ...
     def variable(
         self,
@@ -47,6 +49,7 @@ class Context:
         dtype: DTypeLike = "uint8",
         order: str = "C",
         sealed: bool = False,
+        queue: Queue | None = None,
     ) -> Variable: ...
     def __getitem__(self, name: str, /) -> Variable | Allocation: ...
     def __contains__(self, name: object, /) -> bool: ...

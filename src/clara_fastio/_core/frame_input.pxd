@@ -27,6 +27,7 @@ cdef class Frames:
     cdef int64_t _timeout
     cdef Frame _last
     cdef bint _is_over
+    cdef bint _is_closed
 
     cdef Frame _try(self)
     cdef Frame _next(self, int64_t timeout)

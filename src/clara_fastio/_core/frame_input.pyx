@@ -14,7 +14,7 @@ from clara_fastio._core.libfastio cimport (
     CResult,
     nanoseconds,
 )
-from clara_fastio._core.mapping cimport SLICE, Deadline, wait_time
+from clara_fastio._core.mapping cimport Deadline, wait_time
 
 from clara_fastio._core.waiting import next_of
 from clara_fastio.errors import ClosedError, LockTimeoutError, NotReadyError
@@ -152,7 +152,7 @@ cdef class Frames:
     @property
     def closed(self):
         """Whether it takes no more frames."""
-        return not self._reader or not self._reader.get().is_open()
+        return self._is_closed
 
     def next(self, *, timeout=None):
         """Take the next frame.
@@ -188,6 +188,7 @@ cdef class Frames:
         if self._last is not None:
             self._last._give_back()
             self._last = None
+        self._is_closed = True
         cdef shared_ptr[CFrameReader] reader = self._reader
         if reader:
             with nogil:
@@ -221,11 +222,12 @@ cdef class Frames:
             raise StopAsyncIteration
         return frame
 
-    def _wait(self):
-        # For `waiting`: sleep for a slice in a thread, without taking anything.
+    def _wait(self, double seconds=0.1):
+        # For `waiting` and `gathering`: sleep until a frame may be there, and take nothing.
         cdef shared_ptr[CFrameReader] reader = self._reader
+        cdef int64_t length = <int64_t> (seconds * 1e9)
         with nogil:
-            reader.get().wait(nanoseconds(SLICE))
+            reader.get().wait(nanoseconds(length))
 
     def __repr__(self):
         return f"<Frames {self._name!r}{', closed' if self.closed else ''}>"
@@ -237,6 +239,9 @@ cdef class Frames:
             self._last = None
         if self._is_over:
             return None
+        # Under the interpreter's lock, so no take of this thread can follow a close of another.
+        if self._is_closed:
+            raise ClosedError(f"the consumer of the edge {self._name!r} was closed")
         frame = Frame.__new__(Frame)
         cdef CResult result = self._reader.get().try_take(frame._frame)
         if result == CResult.taken:

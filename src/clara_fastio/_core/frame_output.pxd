@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 from libcpp.memory cimport shared_ptr
 
-from clara_fastio._core.libfastio cimport CEntry, CFrameWriter
+from clara_fastio._core.libfastio cimport CFrameWriter
 
 
 cdef class OpenFrame:
@@ -15,7 +15,7 @@ cdef class OpenFrame:
 
 
 cdef class FrameMaker:
-    cdef shared_ptr[CEntry] _entry
+    cdef shared_ptr[CFrameWriter] _writer
     cdef object _context
     cdef object _left                      # frames still to make; infinite is possible
     cdef int64_t _timeout
@@ -23,10 +23,10 @@ cdef class FrameMaker:
 
 
 cdef OpenFrame open_frame(
-    const shared_ptr[CEntry]& entry, object context, int64_t timeout, object shape, object number,
+    const shared_ptr[CFrameWriter]& writer, object context, int64_t timeout, object shape, object number,
     object header
 )
-cdef int finish_stream(const shared_ptr[CEntry]& entry) except -1
+cdef int finish_stream(const shared_ptr[CFrameWriter]& writer) except -1
 cdef FrameMaker make_frames(
-    const shared_ptr[CEntry]& entry, object context, object count, int64_t timeout
+    const shared_ptr[CFrameWriter]& writer, object context, object count, int64_t timeout
 )

@@ -8,7 +8,7 @@ from libcpp.memory cimport shared_ptr
 from libcpp.string cimport string
 
 from clara_fastio._core.array cimport array_over, forbid_writing, shape_of
-from clara_fastio._core.libfastio cimport CEntry, CFrameWriter, CShape, nanoseconds
+from clara_fastio._core.libfastio cimport CFrameWriter, CShape, nanoseconds
 from clara_fastio._core.mapping cimport Deadline
 
 import sys
@@ -19,11 +19,10 @@ from clara_fastio.errors import ClosedError
 
 
 cdef OpenFrame open_frame(
-    const shared_ptr[CEntry]& entry, object context, int64_t timeout, object shape, object number,
+    const shared_ptr[CFrameWriter]& writer, object context, int64_t timeout, object shape, object number,
     object header
 ):
     cdef OpenFrame self = OpenFrame.__new__(OpenFrame)
-    cdef shared_ptr[CFrameWriter] writer = CFrameWriter.of(entry)
     _next(writer.get(), timeout)
     self._writer = writer
     self._context = context
@@ -62,8 +61,7 @@ cdef int _next(CFrameWriter* writer, int64_t timeout) except -1:
     return 0
 
 
-cdef int finish_stream(const shared_ptr[CEntry]& entry) except -1:
-    cdef shared_ptr[CFrameWriter] writer = CFrameWriter.of(entry)
+cdef int finish_stream(const shared_ptr[CFrameWriter]& writer) except -1:
     with nogil:
         writer.get().finish()
     return 0
@@ -196,9 +194,9 @@ cdef class FrameMaker:
             self._frame.commit()
             self._frame = None
         if self._left <= 0:
-            finish_stream(self._entry)
+            finish_stream(self._writer)
             raise StopIteration
-        self._frame = open_frame(self._entry, self._context, self._timeout, None, None, None)
+        self._frame = open_frame(self._writer, self._context, self._timeout, None, None, None)
         self._left -= 1
         return self._frame.array
 
@@ -209,10 +207,10 @@ cdef class FrameMaker:
 
 
 cdef FrameMaker make_frames(
-    const shared_ptr[CEntry]& entry, object context, object count, int64_t timeout
+    const shared_ptr[CFrameWriter]& writer, object context, object count, int64_t timeout
 ):
     cdef FrameMaker self = FrameMaker.__new__(FrameMaker)
-    self._entry = entry
+    self._writer = writer
     self._context = context
     self._left = count
     self._timeout = timeout

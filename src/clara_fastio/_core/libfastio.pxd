@@ -102,6 +102,7 @@ cdef extern from "clara_fastio/queue.hpp" namespace "clara_fastio" nogil:
         string name
         bool is_shared
         bool is_reserved
+        string role
         CPolicy policy
         uint32_t parameter
         uint64_t deadline_ns
@@ -114,6 +115,7 @@ cdef extern from "clara_fastio/queue.hpp" namespace "clara_fastio" nogil:
         uint64_t taken
         uint64_t held
         uint64_t late
+        bool has_left
 
     cdef cppclass CEdgeInfo "clara_fastio::EdgeInfo":
         string name
@@ -145,6 +147,7 @@ cdef extern from "clara_fastio/queue.hpp" namespace "clara_fastio" nogil:
         vector[CEdgeInfo] edges
 
     void reserve_edge(CEntry&, const CEdgeOptions&) except +translate_exception
+    void unreserve_edge(CEntry&, const string&, const string&) except +translate_exception
     CStreamInfo stream_info(CEntry&) except +translate_exception
 
 

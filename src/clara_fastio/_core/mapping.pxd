@@ -41,8 +41,6 @@ cdef class Mapping:
     cdef int _check_left(self, object error) except -1
 
 
-cdef int64_t SLICE
-
 cdef int64_t wait_time(object timeout) except -2
 cdef CAccessMode access_mode(object mode, bint dirty) except *
 cdef Mapping open_mapping(

@@ -62,7 +62,7 @@ cdef object _edge_info(CEdgeInfo& edge):
         consumers=tuple([
             ConsumerInfo(
                 pid=member.pid, slot=member.slot, taken=member.taken, held=member.held,
-                late=member.late
+                late=member.late, has_left=member.has_left
             )
             for member in edge.members
         ]),

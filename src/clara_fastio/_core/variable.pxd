@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+from libcpp.memory cimport shared_ptr
+
 from clara_fastio._core.allocation cimport Allocation
-from clara_fastio._core.libfastio cimport CDeclaration, CEntry
+from clara_fastio._core.libfastio cimport CDeclaration, CEntry, CFrameWriter
 
 
 cdef class Variable(Allocation):
-    pass
+    cdef shared_ptr[CFrameWriter] _writer  # of this process; null before the first frame
+
+    cdef shared_ptr[CFrameWriter] _held_writer(self) except *
 
 
 cdef CDeclaration declaration_of(

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, overload
+
+from typing_extensions import Buffer
 
 from clara_fastio._core.allocation import Allocation
 from clara_fastio._core.attributes import Attributes
+from clara_fastio._core.frame_input import Frames
+from clara_fastio._core.frame_output import FrameMaker, OpenFrame
+from clara_fastio.streams import Queue, StreamInfo
 
 class Variable(Allocation):
     def __init__(self, *args: object, **kwargs: object) -> None: ...
@@ -28,3 +33,37 @@ class Variable(Allocation):
     def update_shape(self, shape: Sequence[int]) -> None: ...
     def allocate(self) -> None: ...
     def wait(self, *, version: int = 1, timeout: float | None = None) -> int: ...
+    @property
+    def queue(self) -> Queue | None: ...
+    @property
+    def stream(self) -> StreamInfo: ...
+    def next(
+        self,
+        *,
+        timeout: float | None = None,
+        shape: Sequence[int] | None = None,
+        number: int | None = None,
+        header: Buffer | None = None,
+    ) -> OpenFrame: ...
+    @overload
+    def frames(
+        self,
+        count: None = None,
+        *,
+        name: str | None = None,
+        policy: str | None = None,
+        share: str | None = None,
+        deadline: float | None = None,
+        timeout: float | None = None,
+    ) -> Frames: ...
+    @overload
+    def frames(self, count: float, *, timeout: float | None = None) -> FrameMaker: ...
+    def reserve(
+        self,
+        name: str,
+        *,
+        policy: str | None = None,
+        share: bool = False,
+        deadline: float | None = None,
+    ) -> None: ...
+    def finish(self) -> None: ...

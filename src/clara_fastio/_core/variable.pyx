@@ -15,6 +15,7 @@ from clara_fastio._core.libfastio cimport (
     CEdgeOptions,
     CElementType,
     CEntry,
+    CFrameWriter,
     COrder,
     CPolicy,
     CShape,
@@ -22,6 +23,7 @@ from clara_fastio._core.libfastio cimport (
     nanoseconds,
     reserve_edge,
     stream_info,
+    unreserve_edge,
 )
 from clara_fastio._core.mapping cimport Deadline, wait_time
 from clara_fastio._core.stream_inspection cimport make_stream_info, queue_of
@@ -241,7 +243,7 @@ cdef class Variable(Allocation):
         used last is the first to be used again.
         """
         return open_frame(
-            self._held(), self._mappings.context, wait_time(timeout), shape, number, header
+            self._held_writer(), self._mappings.context, wait_time(timeout), shape, number, header
         )
 
     def frames(
@@ -285,12 +287,12 @@ cdef class Variable(Allocation):
                 raise TypeError("name, policy, share and deadline are a consumer's; count makes frames")
             if count != inf:
                 count = arguments.integer(count, "a number of frames", 0, 2**62)
-            return make_frames(self._held(), self._mappings.context, count, length)
+            return make_frames(self._held_writer(), self._mappings.context, count, length)
         return subscribe(
             self._held(), self._mappings.context, edge_of(name, policy, share, deadline), length
         )
 
-    def reserve(self, name, *, policy=None, share=False, deadline=None):
+    def reserve(self, name, *, policy=None, share=False, deadline=None, role=None):
         """Make an edge of its stream whose consumer comes later: its frames wait.
 
         Parameters
@@ -301,6 +303,9 @@ cdef class Variable(Allocation):
             As in `frames`.
         share
             Whether it is a group that shares the frames.
+        role
+            Of the process that is to come, as given to `Context.connection`; None is whoever
+            comes. A group stays open until all have come that are awaited like this.
 
         Raises
         ------
@@ -309,8 +314,30 @@ cdef class Variable(Allocation):
         """
         cdef CEdgeOptions options = edge_of(None if share else name, policy, name if share else None, deadline)
         cdef shared_ptr[CEntry] entry = self._held()
+        if role is not None:
+            options.role = arguments.text(role, "a role")
         with nogil:
             reserve_edge(entry.get()[0], options)
+
+    def unreserve(self, name, *, role=None):
+        """Await a consumer no longer; an edge with nobody there or awaited is closed.
+
+        Parameters
+        ----------
+        name
+            Of the edge, or of the group.
+        role
+            As it was reserved for.
+
+        Notes
+        -----
+        Nothing happens when the consumer has come, or when there is no such edge.
+        """
+        cdef string edge = arguments.text(name, "the name of an edge")
+        cdef string awaited = b"" if role is None else arguments.text(role, "a role")
+        cdef shared_ptr[CEntry] entry = self._held()
+        with nogil:
+            unreserve_edge(entry.get()[0], edge, awaited)
 
     def finish(self):
         """End its stream, as its producer: consumers take what waits, and their loops end.
@@ -318,7 +345,7 @@ cdef class Variable(Allocation):
         A frame that is open is given up. Finishing twice is fine. A producer that closes the context
         without it has left the stream unfinished, which consumers see as `PeerDiedError`.
         """
-        finish_stream(self._held())
+        finish_stream(self._held_writer())
 
     def __repr__(self):
         if self._label is not None or not self._entry:
@@ -327,6 +354,23 @@ cdef class Variable(Allocation):
             return f"<Variable {self.name!r}, {self.element_type} {self.shape}>"
         except FastIOError as error:
             return f"<Variable, {error}>"
+
+    def __dealloc__(self):
+        with nogil:
+            self._writer.reset()
+
+    def release(self):
+        cdef shared_ptr[CFrameWriter] writer
+        writer.swap(self._writer)
+        with nogil:
+            writer.reset()
+        Allocation.release(self)
+
+    cdef shared_ptr[CFrameWriter] _held_writer(self) except *:
+        cdef shared_ptr[CEntry] entry = self._held()
+        if not self._writer:
+            self._writer = CFrameWriter.of(entry)
+        return self._writer
 
     cdef object _default_mode(self):
         return "w" if self._held().get().may_write() else "r"

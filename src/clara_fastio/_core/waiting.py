@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 async def next_of(frames: Frames) -> Frame:
     """Wait for the next frame without holding up the event loop.
 
-    A thread of the loop's executor sleeps, for a tenth of a second at a time; it takes nothing, so a task
-    that is cancelled loses no frame.
+    A thread of the loop's executor sleeps, for a tenth of a second at a time; it takes nothing, so
+    a task that is cancelled loses no frame.
     """
     while True:
         frame = frames._poll()  # noqa: SLF001 - made for here
