@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from clara_fastio.runner import Note, RunStatus
 
 if TYPE_CHECKING:
+    from clara_fastio.runner import Event
     from tests.helpers.workshop import Workshop
 
 ALONE = """
@@ -116,8 +117,19 @@ def test_the_memory_of_the_job_does_not_count(workshop: Workshop) -> None:
 
 
 def test_without_enforcement_it_is_only_told(workshop: Workshop) -> None:
-    workshop.program("hungry", GREEDY.replace("1000", "0.7"))
-    result = workshop.run(ALONE)
+    gate = workshop.folder / "gate"
+    wait = f"""
+    import os
+    while not os.path.exists({str(gate)!r}):
+        time.sleep(0.05)
+    """
+    workshop.program("hungry", GREEDY.replace("    time.sleep(1000)\n    ", wait.lstrip("\n")))
+
+    def let_go_when_told(event: Event) -> None:
+        if isinstance(event, Note):
+            gate.touch()
+
+    result = workshop.run(ALONE, let_go_when_told)
     assert result.status is RunStatus.SUCCEEDED
     notes = [event for event in workshop.events if isinstance(event, Note)]
     assert [note.operator for note in notes] == ["hungry"]
