@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from clara_fastio.errors import AlreadyExistsError, InvalidRequestError, NotFoundError
+from clara_fastio.platform._proto import jobs_pb2
 from clara_fastio.platform.records import definitions, pairs, payloads, pipelines, tables
 from clara_fastio.platform.records.definitions import StoredDefinition
 from clara_fastio.platform.records.payloads import PayloadType
@@ -65,13 +68,31 @@ def test_pairs_are_one_owner_s(write, read):
     assert read(pairs.find, pairs.PIPELINE, ONE) == {"a": "3"}
 
 
-def test_a_set_of_four_mebibytes_is_the_largest(write, read):
+def test_the_largest_set_is_that_of_a_message_which_every_client_takes(write, read):
     value = "v" * pairs.LONGEST_VALUE
-    most = pairs.LARGEST_SET // (pairs.LONGEST_VALUE + 8)
+    most = pairs.LARGEST_SET // (8 + len(value) + 9)
     write(pairs.add, pairs.JOB, ONE, {f"{number:08d}": value for number in range(most)})
     with pytest.raises(InvalidRequestError, match=str(pairs.LARGEST_SET)):
         write(pairs.add, pairs.JOB, ONE, {"one more": value, "and one": value})
-    assert len(read(pairs.find, pairs.JOB, ONE)) == most
+    found = read(pairs.find, pairs.JOB, ONE)
+    assert len(found) == most
+    assert jobs_pb2.JobsStatusResponse(metadata=found).ByteSize() <= pairs.LARGEST_SET
+
+
+@pytest.mark.parametrize("value", ["", "1"])
+def test_what_a_message_has_around_small_pairs_counts(write, read, monkeypatch, value):
+    monkeypatch.setattr(pairs, "LARGEST_SET", 40_000)
+    for number in range(40):
+        with contextlib.suppress(InvalidRequestError):
+            write(pairs.add, pairs.JOB, ONE, {f"{number}-{n}": value for n in range(100)})
+    found = read(pairs.find, pairs.JOB, ONE)
+    assert 30_000 < jobs_pb2.JobsStatusResponse(metadata=found).ByteSize() <= 40_000
+
+
+def test_more_keys_are_removed_than_one_statement_takes(write):
+    write(pairs.add, pairs.JOB, ONE, {"Site": "north", "Last": "1"})
+    keys = [*(f"absent {number}" for number in range(70_000)), "last"]
+    assert write(pairs.remove, pairs.JOB, ONE, keys) == {"Site": "north"}
 
 
 def test_a_payload_comes_back_whole(write, read):

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 LONGEST_KEY = 128  #: bytes of UTF-8
 LONGEST_VALUE = 256  #: bytes of UTF-8
-LARGEST_SET = 4 << 20  #: bytes of all keys and values of one owner
+#: Bytes of all pairs of one owner, as a message holds them: answers have to fit into the 4 MiB
+#: that clients take.
+LARGEST_SET = 4_000_000
+_FRAME = 9  # Around a key and a value in a message: three tags, three lengths.
+_MOST_VALUES = 10_000  # PostgreSQL takes 65535 in one statement.
 
 PIPELINE, JOB, PAYLOAD = "pipeline", "job", "payload"
 
@@ -32,7 +36,11 @@ def find_many(
     connection: Connection, kind: str, owner_ids: Iterable[str]
 ) -> dict[str, dict[str, str]]:
     """Read the pairs of several owners; who has none is not in the answer."""
-    return _of(connection, kind, list(owner_ids))
+    ids = list(owner_ids)
+    found: dict[str, dict[str, str]] = {}
+    for first in range(0, len(ids), _MOST_VALUES):
+        found |= _of(connection, kind, ids[first : first + _MOST_VALUES])
+    return found
 
 
 def add(
@@ -58,11 +66,11 @@ def add(
                 f"the metadata key {key!r} {where}; keys are compared without case. Remove it first"
             )
     whole = kept | dict(added)
-    size = sum(len(key.encode()) + len(value.encode()) for key, value in whole.items())
+    size = sum(len(key.encode()) + len(value.encode()) + _FRAME for key, value in whole.items())
     if size > LARGEST_SET:
         raise InvalidRequestError(
-            f"the metadata would have {size} bytes, and {LARGEST_SET} are the most that a "
-            f"{kind} may have"
+            f"the metadata would have {size} bytes, {_FRAME} of them around each pair, and "
+            f"{LARGEST_SET} are the most that a {kind} may have"
         )
     if added:
         rows = [
@@ -76,10 +84,11 @@ def add(
 def remove(connection: Connection, kind: str, owner_id: str, keys: Iterable[str]) -> dict[str, str]:
     """Remove pairs, whether they are there or not; gives what is left."""
     folded = [key.casefold() for key in keys]
-    if folded:
+    for first in range(0, len(folded), _MOST_VALUES):
+        some = folded[first : first + _MOST_VALUES]
         connection.execute(
             delete(pairs).where(
-                pairs.c.kind == kind, pairs.c.owner_id == owner_id, pairs.c.folded.in_(folded)
+                pairs.c.kind == kind, pairs.c.owner_id == owner_id, pairs.c.folded.in_(some)
             )
         )
     return find(connection, kind, owner_id)
