@@ -118,6 +118,15 @@ build-bench: .venv/installed .venv/peers
 	python -m pip install --quiet 'tritonclient==2.73.0'
 	touch $@
 
+.PHONY: peers
+peers: build/peers/ready  ## Install what the frame benches compare with (1.5 GB); what is missing is absent
+
+build/peers/ready: pyproject.toml
+	$(PYTHON) -m venv build/peers
+	build/peers/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	build/peers/bin/python -m pip install --quiet --group peers
+	touch $@
+
 .PHONY: demo
 demo: .venv/installed  ## Run the brain example
 	examples/brain/run

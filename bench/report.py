@@ -14,12 +14,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench import figures
+
 ROOT = Path(__file__).resolve().parents[1]
 BENCHES = (
     "bench_map",
     "bench_handover",
     "bench_allocation",
     "bench_scaling",
+    "frames/bench_frame_handover",
+    "frames/bench_frame_pipeline",
+    "frames/bench_frame_small",
     "platform/bench_upload",
     "platform/bench_download",
     "platform/bench_status",
@@ -40,6 +45,9 @@ Only the ratios mean something, and only those within one table: its rows were m
 the same two processors. A row *again* is the row above it measured a second time; its ratio (A/A)
 shows what noise alone does. Times are medians over all rounds, with the quartiles in brackets, for
 one step and over all processes that take part. The ratios are medians of the ratios of each round.
+
+In the figures a point is the median over all rounds, the bar reaches from quartile to quartile, and
+the tick is the slowest hundredth: the mean step of the slowest of a hundred rounds.
 """
 
 
@@ -58,6 +66,7 @@ def main() -> None:
     page = as_page(result)
     print(page)
     if {table["bench"] for table in result["tables"]} == set(BENCHES):
+        figures.draw(result["tables"], ROOT / "docs" / "figures")
         (ROOT / "docs" / "benchmarks.md").write_text(page)
         kept = ROOT / "bench" / "results" / f"{result['date']}-cpu.json"
         kept.write_text(json.dumps(result, indent=1) + "\n")
@@ -126,6 +135,7 @@ def section(found: dict[str, Any]) -> str:
     parts = [
         f"### {found['title']}\n",
         f"{found['rounds']} rounds; ratios are those to the row in bold.\n",
+        f"![{found['title']}](figures/{figures.name(found['title'])})\n",
         table(head, rows),
         *(f"{note}\n" for note in found["notes"]),
     ]

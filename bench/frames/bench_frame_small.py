@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What does a hop of a small frame through operators in Python cost beside the operators' own code?
 
-Frames of 64 KiB go through three processes and none is lost. What the operators cost without a way
-between them is measured beside it: the same calls in one process, on memory that stays in its cache.
+Frames of 64 KiB go through three processes and none is lost. What the operators cost alone is
+measured beside it: the same calls in one process, on memory that stays in its cache.
 """
 
 from __future__ import annotations

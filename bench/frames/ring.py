@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A hand-made ring of slots, for peers that give shared memory and leave the rest to their users."""
+"""A hand-made ring of slots, for peers that give shared memory and nothing else."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts a chain of processes and hands orders on to it. Usage: python -m bench.frames.supervise PLAN
+"""Starts a chain of processes and hands orders on. Usage: python -m bench.frames.supervise PLAN
 
 The first line of its output says which processes there are and in which versions, or why there are
 none. Then each line ``CASE-NBYTES STEPS`` of its input is answered with the cost as JSON.
@@ -52,7 +52,7 @@ def main() -> None:
         say(absent=f"{error.name} is not installed")
     except ModuleNotFoundError as error:
         say(absent=f"{error.name} is not installed")
-    except Exception as error:  # noqa: BLE001 - a peer may fail in any way; the bench goes on
+    except Exception as error:
         say(absent=str(error).splitlines()[-1] if str(error) else repr(error))
         raise
 

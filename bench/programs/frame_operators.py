@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Three operators on frames that go nowhere. Usage: python -m bench.programs.frame_operators CPU NBYTES"""
+"""Three operators on frames that go nowhere.
+
+Usage: python -m bench.programs.frame_operators CPU NBYTES
+"""
 
 from __future__ import annotations
 

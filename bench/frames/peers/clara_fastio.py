@@ -95,13 +95,15 @@ def edge(nbytes: int, _plan: Plan) -> Iterator[tuple[End, End]]:
 
 def sender(end: End, plan: Plan) -> FrameSender:
     """Declare the variable; who does so produces it."""
+    _settle(plan)
     queue = fastio.Queue(depth=plan.depth, policy="block", **_SPIN[plan.variant])
     context = _opened(end.context)
     return FrameSender(context.variable(end.variable, shape=(end.nbytes,), queue=queue))
 
 
-def receiver(end: End, _plan: Plan) -> FrameReceiver:
+def receiver(end: End, plan: Plan) -> FrameReceiver:
     """Open the variable, once its producer has declared it."""
+    _settle(plan)
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -110,6 +112,12 @@ def receiver(end: End, _plan: Plan) -> FrameReceiver:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+
+
+def _settle(plan: Plan) -> None:
+    if plan.variant == "spinning" and plan.kind == "handover":
+        # A process that may use one processor only never spins.
+        os.sched_setaffinity(0, set(plan.cpus))
 
 
 @functools.cache

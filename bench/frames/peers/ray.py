@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ray: actors joined by a compiled graph, which is its fast way; channels of mutable shared objects.
+"""Ray: actors joined by a compiled graph, which is its fast way.
 
 The driver, which is the supervisor here, starts each step and gets its end, so a round trip of a
 hand-over passes through it as well. What an actor returns is copied into the channel.
@@ -7,6 +7,7 @@ hand-over passes through it as well. What an actor returns is copied into the ch
 
 from __future__ import annotations
 
+import atexit
 import collections
 import contextlib
 import os
@@ -146,6 +147,8 @@ def chain(plan: Plan) -> Iterator[Graphs]:
         ray.init(num_cpus=1, object_store_memory=store, **_SETTINGS)
         yield Graphs(plan)
     finally:
+        # Nothing would answer what Ray does at the exit of an interpreter.
+        atexit.unregister(ray.shutdown)
         for pid in _descendants(os.getpid()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tritonclient.utils.shared_memory`: regions of shared memory, with pipes for what it leaves out."""
+"""`tritonclient.utils.shared_memory`: regions of shared memory, and pipes for the signals."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class FrameSubscriber:
         return np.frombuffer(payload.to_bytes(), np.uint8) if len(payload) else None
 
     def release(self) -> None:
-        """The message has been given back with its payload."""
+        """Do nothing: the message has been given back with its payload."""
 
 
 @contextlib.contextmanager
