@@ -2,7 +2,6 @@
 """The counters of streams, for people."""
 
 from libc.stdint cimport uint32_t
-from libcpp cimport bool
 
 from clara_fastio._core.libfastio cimport (
     CEdgeInfo,
