@@ -21,8 +21,9 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
-from clara_fastio.errors import FastIOError
+from clara_fastio.errors import FastIOError, InvalidRequestError
 from clara_fastio.platform._proto import common_pb2
 from clara_fastio.platform.wire.codes import ERROR_KEY, Code, code_of, header_of
 from clara_fastio.platform.wire.methods import METHODS, SERVICE_NAMES
@@ -100,7 +101,7 @@ class Dispatcher:
         serve = self._streaming if method.gives_stream else self._single
         handler: grpc.RpcMethodHandler[Any, Any] = make(
             serve(method, behave, role),
-            request_deserializer=read,
+            request_deserializer=_telling(read),
             response_serializer=_serialise,
         )
         return handler
@@ -115,7 +116,7 @@ class Dispatcher:
             code = Code.OK
             try:
                 call = self._admit(method, context, role)
-                given = _whole(request, context) if method.takes_stream else request
+                given = _whole(request, context) if method.takes_stream else _readable(request)
                 return with_header(await behave(given, call))
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
                 code = code_of(error)
@@ -137,7 +138,7 @@ class Dispatcher:
             is_first = True
             try:
                 call = self._admit(method, context, role)
-                async for answer in behave(request, call):
+                async for answer in behave(_readable(request), call):
                     yield with_header(answer) if is_first else answer
                     is_first = False
             except Exception as error:  # noqa: BLE001 - as above
@@ -176,13 +177,33 @@ async def _whole(
 ) -> AsyncIterator[Message]:
     """Give what a client sends; ends only when the client has said that this is all."""
     async for request in requests:
-        yield request
+        yield _readable(request)
     # A stream that breaks off also looks like one that has ended, for a moment, and nothing may be
     # kept of it. To the one nothing can be sent any more, to the other the beginning of an answer.
     try:
         await context.send_initial_metadata(())
     except Exception as error:
         raise asyncio.CancelledError("the client has gone") from error
+
+
+class _Unreadable:
+    """In place of a request that is none: what gRPC is told is answered with its own words."""
+
+
+def _telling(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def attempt(data: bytes) -> Any:
+        try:
+            return read(data)
+        except DecodeError:
+            return _Unreadable()
+
+    return attempt
+
+
+def _readable(request: Any) -> Any:
+    if isinstance(request, _Unreadable):
+        raise InvalidRequestError("the bytes that came are not the message that this call takes")
+    return request
 
 
 def _serialise(answer: Message | bytes) -> bytes:
