@@ -28,6 +28,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rounds", type=int, default=200, help="processes that tests/kill kills")
     parser.addoption(
+        "--frames", type=int, default=100_000, help="frames that are made while tests/kill kills"
+    )
+    parser.addoption(
         "--records",
         choices=("sqlite", "postgresql"),
         default="sqlite",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -13,12 +13,24 @@ from tests.kill.arena import Arena
 from tests.kill.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.conftest import RunProgram
 
 #: A later pass of a point differs in nothing from one of these.
 MOST_PASSES = 40
+
+#: Frames from which on each kill point is passed many times.
+LONG_FORM = 1_000_000
+
+#: Which points each argument of a test stands for.
+POINTS: Final[dict[str, Callable[[str], bool]]] = {
+    "client_point": lambda name: not name.startswith(("host.", *points.STREAMS)),
+    "host_point": lambda name: name.startswith("host.") and not name.startswith(points.STREAMS),
+    "producer_point": lambda name: name.startswith("frame.") and name not in points.CONSUMERS,
+    "consumer_point": lambda name: name in points.CONSUMERS,
+    "stream_host_point": lambda name: name.startswith("host.") and name.startswith(points.STREAMS),
+}
 
 TALLY = pytest.StashKey[Tally]()
 
@@ -27,10 +39,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make a test for each kill point of the library: one that is never reached then fails."""
     if not points.LIBRARY.exists():
         raise pytest.UsageError(f"{points.LIBRARY} is missing; run 'make build-test' first")
-    for argument, wants_host in (("client_point", False), ("host_point", True)):
-        if argument in metafunc.fixturenames:
-            names = [name for name in points.names() if name.startswith("host.") == wants_host]
-            metafunc.parametrize(argument, names)
+    for argument in POINTS.keys() & set(metafunc.fixturenames):
+        names = [name for name in points.names() if POINTS[argument](name)]
+        metafunc.parametrize(argument, names)
 
 
 def pytest_terminal_summary(
@@ -69,3 +80,21 @@ def passes_per_point(pytestconfig: pytest.Config) -> list[int]:
 def random_rounds(pytestconfig: pytest.Config) -> int:
     """How often to kill in each role at random: the other half of all kills."""
     return max(2, pytestconfig.getoption("--rounds") // 24)
+
+
+@pytest.fixture(scope="session")
+def frames(pytestconfig: pytest.Config) -> int:
+    """How many frames to make while consumers and producers are killed at random."""
+    return pytestconfig.getoption("--frames")
+
+
+@pytest.fixture(scope="session")
+def frame_passes(frames: int) -> range:
+    """At which passes of each kill point of a stream to stop."""
+    return range(1, 3 if frames < LONG_FORM else 25)
+
+
+@pytest.fixture(scope="session")
+def host_passes(frames: int) -> range:
+    """The same, of hosts, each of which is a context of its own."""
+    return range(1, 2 if frames < LONG_FORM else 9)

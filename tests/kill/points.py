@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 LIBRARY = KILL_POINT_LIBRARY / "libclara_fastio.so"
 SECTION = b"clara_kill_points"
 
+#: Points of streams of frames, which `test_frames` and `test_frame_hosts` pass.
+STREAMS = ("frame.", "host.subscribe.", "host.unsubscribe.", "host.repair.stream")
+
+#: Of these, where consumers die; at the others that begin with ``frame.``, producers do.
+CONSUMERS = frozenset({"frame.taking", "frame.held", "frame.released", "frame.consumer_asleep"})
+
 #: At these the process holds a lock, or is in the middle of a change that others can see.
 CRITICAL = frozenset(
     {

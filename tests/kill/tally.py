@@ -20,6 +20,7 @@ class Tally:
         self.kills: Counter[str] = Counter()
         self.critical: Counter[str] = Counter()
         self.torn = 0
+        self.frames = 0
         self.longest: dict[str, float] = {}
 
     def count(self, where: str, *, critical: bool, recovery: float, torn: int = 0) -> None:
@@ -49,6 +50,7 @@ class Tally:
         longest = max(self.longest.values(), default=0.0)
         yield self._line("all", self.kills.total(), self.critical.total(), longest)
         yield f"contents found torn, and flagged: {self.torn}"
+        yield f"frames made: {self.frames}"
 
     @staticmethod
     def _line(where: str, kills: int, critical: int, longest: float) -> str:
