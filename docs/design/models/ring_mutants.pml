@@ -17,11 +17,6 @@
 #else
 #define WITHDRAWS(c) IS_QUEUED(c)
 #endif
-#ifdef M_PURGE_BY_STORE            /* the host */
-#define PURGES(c) !IS_FREE(c)
-#else
-#define PURGES(c) IS_QUEUED(c)
-#endif
 
 /* ---- the producer looks for a slot ----------------------------------------------------------- */
 
@@ -265,7 +260,7 @@
 #define PURGE_LANE atomic { PURGE(l, 0) }; atomic { PURGE(l, 1) };
 #define OPEN_LANE  atomic { SET(mask, l) };
 #define SET_POLICY atomic { CHOOSE_POLICY(l) };
-#if defined(M_OPEN_NO_PURGE)
+#if defined(V_OPEN_NO_PURGE)       /* step 9 and repair leave nothing that must go */
 #define OPEN SET_POLICY OPEN_LANE
 #elif defined(M_PURGE_AFTER_OPEN)
 #define OPEN SET_POLICY OPEN_LANE PURGE_LANE
