@@ -3,7 +3,9 @@
 
 PYTHON ?= python3
 ROUNDS ?= 3000
+FRAMES ?= 10000000
 SERVER_KILLS ?= 300
+MINUTES ?= 30
 BENCH ?= bench
 
 MAKEFLAGS += --no-builtin-rules
@@ -82,6 +84,15 @@ torch: .venv/ready  ## Install torch (200 MB), with which the DLPack tests then 
 .PHONY: kill
 kill: build  ## Kill processes at every point, ROUNDS times
 	python -m pytest tests/kill --rounds=$(ROUNDS) --timeout=0 --capture=no
+
+.PHONY: soak
+soak: .venv/installed  ## Stream frames for MINUTES while consumers come and die; nothing may grow
+	python -m tests.soak --minutes $(MINUTES)
+
+.PHONY: kill-frames
+kill-frames: build  ## Kill producers and consumers while FRAMES frames are made
+	python -m pytest tests/kill/test_frames.py tests/kill/test_frame_hosts.py \
+	    --frames=$(FRAMES) --timeout=0 --capture=no
 
 .PHONY: kill-server
 kill-server: build  ## Kill the platform server under load, SERVER_KILLS times

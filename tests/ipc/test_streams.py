@@ -142,7 +142,7 @@ def test_stopped_consumer_holds_up_nobody_who_may_lose_frames(output, peer):
 def test_two_producers_are_refused(output, peer):
     output.frames()
     make(output, 1)
-    with pytest.raises(RemoteError, match="ReadOnlyError: .*is produced by process"):
+    with pytest.raises(RemoteError, match=r"ReadOnlyError: .*is produced by process"):
         peer.run('context["frames"].next(timeout=0)')
 
 
@@ -169,7 +169,7 @@ def test_death_of_the_host_ends_all_waits(start_peer, context_name):
         waiting.result()
 
 
-def test_freed_stream_ends_all_waits(context, output, peer):
+def test_freed_stream_ends_all_waits(output, peer):
     peer.run('frames = context["frames"].frames()')
     peer.start_and_sleep("frames.next()")
     output.free()
