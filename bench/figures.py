@@ -63,14 +63,21 @@ def _figure(table: dict[str, Any]) -> Figure:
     wall, cpu = figure.subplots(1, 2, sharey=True)
     _fill(wall, table, "wall_ns", "wall time")
     _fill(cpu, table, "cpu_ns", "CPU time of all processes")
-    wall.set_yticks(range(len(rows)), [_label(row, table) for row in rows], fontsize=8)
+    wall.set_yticks(range(len(rows)), _labels(table), fontsize=8)
     wall.set_ylim(len(rows) - 0.5, -0.5)
     return figure
 
 
-def _label(row: dict[str, Any], table: dict[str, Any]) -> str:
-    mark = " (= 1)" if row["name"] == table["reference"] else ""
-    return textwrap.shorten(row["name"], _LABEL_WIDTH, placeholder=" …") + mark
+def _labels(table: dict[str, Any]) -> list[str]:
+    names = [row["name"] for row in table["rows"]]
+    # Where all rows are of one size, the title says it.
+    endings = {name.rpartition(", ")[2] for name in names}
+    ending = f", {endings.pop()}" if len(endings) == 1 and len(names) > 1 else ""
+    marks = [" (= 1)" if name == table["reference"] else "" for name in names]
+    return [
+        textwrap.shorten(name.removesuffix(ending), _LABEL_WIDTH, placeholder=" …") + mark
+        for name, mark in zip(names, marks, strict=True)
+    ]
 
 
 def _fill(axes: Axes, table: dict[str, Any], measure: str, title: str) -> None:

@@ -50,7 +50,7 @@ def started(kind: str, sizes: tuple[int, ...]) -> Iterator[Chains]:
         yield chains
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def handovers() -> Iterator[Chains]:
     """Start two processes for each peer, which hand frames of every size to each other."""
     with started("handover", tuple(SIZES.values())) as chains:

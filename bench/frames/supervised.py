@@ -63,6 +63,7 @@ class SupervisedChain(Worker):
         python = sys.executable if plan.peer in _AT_HOME or not found.exists() else str(found)
         super().__init__([python, "-m", "bench.frames.supervise"], plan.to_json())
         self._pids: list[int] = []
+        self._why = "it has ended"
         self.versions: dict[str, str] = {}
 
     @property
@@ -84,15 +85,16 @@ class SupervisedChain(Worker):
         try:
             super().order(case, steps)
         except BrokenPipeError:
-            raise TwinEndedError("it has ended") from None
+            raise TwinEndedError(self._why) from None
 
     def _answer(self) -> dict:
         try:
             answer = json.loads(self._read())
         except RuntimeError:
-            raise TwinEndedError("it has ended") from None
+            raise TwinEndedError(self._why) from None
         if "absent" in answer:
-            raise TwinEndedError(answer["absent"])
+            self._why = answer["absent"]
+            raise TwinEndedError(self._why)
         return answer
 
 

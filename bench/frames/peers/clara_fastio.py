@@ -2,7 +2,8 @@
 """This library: streams of frames between variables of one context.
 
 ``spinning`` waits as streams do by default: it looks for the frame for a bounded time, and then
-sleeps. ``blocking`` sleeps at once.
+sleeps. ``blocking`` sleeps at once. A process that may use one processor only never spins; how many
+it may use is looked up when a stream is opened, which therefore happens before it is pinned.
 """
 
 from __future__ import annotations
@@ -46,12 +47,19 @@ class End(NamedTuple):
 class FrameSender:
     """Produces the frames of a variable."""
 
-    def __init__(self, variable: fastio.Variable) -> None:
+    def __init__(self, variable: fastio.Variable, plan: Plan) -> None:
         self._variable = variable
+        self._plan = plan
+        self._is_first = True
 
     def next(self) -> np.ndarray:
         """Wait for a free slot."""
-        self._mapping = self._variable.next(timeout=PATIENCE)
+        if self._is_first:
+            with _two_processors(self._plan):
+                self._mapping = self._variable.next(timeout=PATIENCE)
+            self._is_first = False
+        else:
+            self._mapping = self._variable.next(timeout=PATIENCE)
         return self._mapping.__enter__()
 
     def send(self) -> None:
@@ -95,29 +103,33 @@ def edge(nbytes: int, _plan: Plan) -> Iterator[tuple[End, End]]:
 
 def sender(end: End, plan: Plan) -> FrameSender:
     """Declare the variable; who does so produces it."""
-    _settle(plan)
     queue = fastio.Queue(depth=plan.depth, policy="block", **_SPIN[plan.variant])
     context = _opened(end.context)
-    return FrameSender(context.variable(end.variable, shape=(end.nbytes,), queue=queue))
+    return FrameSender(context.variable(end.variable, shape=(end.nbytes,), queue=queue), plan)
 
 
 def receiver(end: End, plan: Plan) -> FrameReceiver:
     """Open the variable, once its producer has declared it."""
-    _settle(plan)
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            return FrameReceiver(_opened(end.context)[end.variable])
+            variable = _opened(end.context)[end.variable]
+            break
         except NotFoundError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+    with _two_processors(plan):
+        return FrameReceiver(variable)
 
 
-def _settle(plan: Plan) -> None:
-    if plan.variant == "spinning" and plan.kind == "handover":
-        # A process that may use one processor only never spins.
-        os.sched_setaffinity(0, set(plan.cpus))
+@contextlib.contextmanager
+def _two_processors(plan: Plan) -> Iterator[None]:
+    """Let the library see that the processes of a chain have a processor each."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(plan.cpus))
+    yield
+    os.sched_setaffinity(0, before)
 
 
 @functools.cache

@@ -2,7 +2,8 @@
 """Ray: actors joined by a compiled graph, which is its fast way.
 
 The driver, which is the supervisor here, starts each step and gets its end, so a round trip of a
-hand-over passes through it as well. What an actor returns is copied into the channel.
+hand-over passes through it as well. What an actor returns is copied into the channel. Actors of a
+compiled graph look for work all the time, so they are stopped while others have their turns.
 """
 
 from __future__ import annotations
@@ -90,12 +91,15 @@ class Graphs:
         self._graphs = {nbytes: _graph(plan, nbytes) for nbytes in plan.sizes}
         self._numbers = dict.fromkeys(plan.sizes, 0)
         self.pids = [os.getpid(), *_descendants(os.getpid())]
+        self._actors = [pid for pid in self.pids if _is_actor(pid)]
+        _signal(self._actors, signal.SIGSTOP)
 
     def wait_until_ready(self) -> None:
         """Nothing: what is compiled is ready."""
 
     def run(self, _case: str, nbytes: int, steps: int) -> Sample:
         """Execute the graph so many times."""
+        _signal(self._actors, signal.SIGCONT)
         before = self._processor_ns()
         wall = time.monotonic_ns()
         waiting = collections.deque()
@@ -107,7 +111,10 @@ class Graphs:
             self._numbers[nbytes] += 1
         while waiting:
             self._check(*waiting.popleft())
-        return Sample(steps, time.monotonic_ns() - wall, self._processor_ns() - before, 0)
+        wall_ns = time.monotonic_ns() - wall
+        cpu_ns = self._processor_ns() - before
+        _signal(self._actors, signal.SIGSTOP)
+        return Sample(steps, wall_ns, cpu_ns, 0)
 
     def finish(self) -> None:
         """Nothing: a graph has no end of stream."""
@@ -149,9 +156,17 @@ def chain(plan: Plan) -> Iterator[Graphs]:
     finally:
         # Nothing would answer what Ray does at the exit of an interpreter.
         atexit.unregister(ray.shutdown)
-        for pid in _descendants(os.getpid()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _signal(_descendants(os.getpid()), signal.SIGKILL)
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _is_actor(pid: int) -> bool:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::")
 
 
 def _descendants(pid: int) -> list[int]:
