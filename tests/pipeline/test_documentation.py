@@ -24,6 +24,7 @@ TABLES = {
     "Container": properties.CONTAINER,
     "Input": properties.INPUT,
     "Output": properties.OUTPUT,
+    "Queue": properties.QUEUE,
     "Requests": properties.REQUESTS,
     "Import": properties.IMPORT,
     "Service": properties.SERVICE,
@@ -35,7 +36,7 @@ TABLES = {
 
 
 def test_the_page_has_examples_of_each_kind():
-    assert (len(GOOD), len(REFUSED), len(FILES)) == (5, 3, 2)
+    assert (len(GOOD), len(REFUSED), len(FILES)) == (6, 4, 2)
 
 
 @pytest.mark.parametrize("text", GOOD)

@@ -210,7 +210,7 @@ EXTENSIONS = [
     ("§driver: true", "`driver` is not a property of this version"),
     ("§timeout: 3", "expected api-version 1.0.0 or above"),
     ("output: [{name: x, type: f32, §memory: host}]", "`memory` is not a property"),
-    ("output: [{name: x, type: f32, §queue: 3}]", "`queue` is reserved"),
+    ("output: [{name: x, type: f32, §queue: {}}]", "`queue` is not a property"),
 ]
 
 
@@ -231,7 +231,6 @@ NEW = [
     ("timeout: §.inf", "is not a number of seconds above 0"),
     ("output: [{name: x, type: f32, memory: §disk}]", "is not host"),
     ("output: [{name: x, type: f32, memory: §device}]", "reserved for a later version"),
-    ("output: [{name: x, type: f32, §queue: 3}]", "`queue` is reserved for a later version"),
     ("input: [{name: x, type: stream, element-type: e, path: /p, §queue: 3}]", "`queue`"),
     (
         "output: [{name: x, type: stream, element-type: e, path: /p, memory: §host}]",

@@ -13,6 +13,7 @@ import typer
 from clara_fastio.cli.exit_codes import ExitCode
 from clara_fastio.cli.options import ArgumentsOption, JsonOption, parse_arguments
 from clara_fastio.cli.output import count, print_json
+from clara_fastio.cli.queues import describe_stream, streams_of
 
 
 def validate(
@@ -54,6 +55,7 @@ def _check(path: Path, arguments: dict[str, str]) -> dict[str, Any]:
         "api_version": pipeline.api_version,
         "operators": [operator.name for operator in pipeline.operators],
         "edges": sum(len(operator.inputs) for operator in pipeline.operators),
+        "streams": streams_of(pipeline),
         "problems": [],
         "warnings": [str(warning) for warning in warnings],
     }
@@ -71,3 +73,6 @@ def _print(report: dict[str, Any]) -> None:
         f"{count(len(operators), 'operator')} ({', '.join(operators)}), "
         f"{count(report['edges'], 'input')}"
     )
+    for stream in report["streams"]:
+        for line in describe_stream(stream):
+            print(f"  {line}")

@@ -12,6 +12,7 @@ from clara_fastio.pipeline import properties, types
 from clara_fastio.pipeline.document import Node, Scalar
 from clara_fastio.pipeline.model import ARRAY, DYNAMIC, STREAM, STRING, DataType, Input, Output
 from clara_fastio.pipeline.problems import quote
+from clara_fastio.pipeline.queues import Wish, read_queue, read_wish
 from clara_fastio.pipeline.reading import ObjectReader, parse_integer
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class ReadInput:
 
     reader: ObjectReader
     value: Input
+    wish: Wish
 
 
 @dataclass(slots=True)
@@ -55,7 +57,8 @@ def read_input(node: Object, owner: str, reading: Reading) -> ReadInput:
             depends=(reader.where("from"),),
         )
     data_type = _read_type(reader, type_name)
-    return ReadInput(reader, Input(name, _read_path(reader, type_name), data_type, source=source))
+    value = Input(name, _read_path(reader, type_name), data_type, source=source)
+    return ReadInput(reader, value, _read_wish(reader))
 
 
 def read_output(node: Object, owner: str, reading: Reading) -> ReadOutput:
@@ -66,7 +69,21 @@ def read_output(node: Object, owner: str, reading: Reading) -> ReadOutput:
     type_name = _read_type_name(reader)
     data_type = _read_type(reader, type_name)
     path = _read_path(reader, type_name)
-    return ReadOutput(reader, Output(name, path, data_type, memory=_read_memory(reader, type_name)))
+    memory = _read_memory(reader, type_name)
+    queue = read_queue(reader, type_name, data_type)
+    return ReadOutput(reader, Output(name, path, data_type, memory=memory, queue=queue))
+
+
+def _read_wish(reader: ObjectReader) -> Wish:
+    wish = read_wish(reader)
+    for name in wish.named if _is_payload(reader) else ():
+        reader.problems.error(
+            reader.where(name),
+            f"{reader.what} has `{name}`, but the payload of the job has no queue",
+            hint=f"remove `{name}`",
+            depends=(reader.where("from"),),
+        )
+    return wish
 
 
 def _is_payload(reader: ObjectReader) -> bool:

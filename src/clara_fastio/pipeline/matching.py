@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from clara_fastio.pipeline import names
 from clara_fastio.pipeline.document import Node, Scalar
+from clara_fastio.pipeline.edges import Streams
 from clara_fastio.pipeline.model import DYNAMIC, STREAM, DataType, Input
 from clara_fastio.pipeline.problems import quote
 from clara_fastio.pipeline.types import describe
@@ -76,6 +77,7 @@ class Matcher:
         self.offered: dict[int, _Offered] = {}
         for number, operator in enumerate(operators):
             self._register(number, operator)
+        self.streams = Streams(problems)
         self.has_nameless = any(operator.name is None for operator in operators)
         # An operator whose name may yet change could be any that is not found now.
         self.open: list[Node] = [operator.node for operator in operators if operator.is_open]
@@ -97,11 +99,14 @@ class Matcher:
 
     def match(self) -> list[Operator]:
         """Give the operators with their sources; problems are collected."""
-        return [
+        matched = [
             self._matched(number, operator, operator.value)
             for number, operator in enumerate(self.operators)
             if operator.value is not None
         ]
+        self.streams.check()
+        self.streams.check_waits(matched)
+        return matched
 
     def edges(self, number: int) -> Iterator[tuple[int, Node]]:
         """Give the operators that one operator waits for, each with the place that says so."""
@@ -120,12 +125,14 @@ class Matcher:
         inputs = tuple(self._input(number, entry) for entry in operator.inputs)
         after = tuple(self._after(number, node, name) for node, name in operator.after)
         sources = {entry.source for entry in inputs if entry.source is not None}
+        complete = {entry.source for entry in inputs if entry.source and entry.edge is None}
         return replace(
             value,
             inputs=inputs,
             outputs=tuple(entry.value for entry in operator.outputs),
             after=tuple(dict.fromkeys(after)),
             upstream=frozenset(sources | set(after)),
+            awaited=frozenset(complete | set(after)),
         )
 
     def _find(self, number: int, node: Node, property_name: str, name: str) -> ReadOperator | None:
@@ -166,12 +173,15 @@ class Matcher:
         if upstream is None or upstream.value is None:
             return value
         output = self._output(entry, upstream)
+        edge = None
         if output is not None:
             self._check_types(entry, output)
+            edge = self.streams.connect(self.operators[number].name or "", entry, output)
         return replace(
             value,
             source=upstream.name,
             output=output.value.name if output is not None and value.name is not None else None,
+            edge=edge,
         )
 
     def _output(self, entry: ReadInput, upstream: ReadOperator) -> ReadOutput | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from clara_fastio.pipeline.problems import Problem
+    from clara_fastio.streams import Queue
 
 STREAM = "stream"
 ARRAY = "array"
@@ -71,6 +72,28 @@ class _Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Edge:
+    """How the frames of a stream come to an input.
+
+    Attributes
+    ----------
+    name
+        In the counters of the stream: ``operator/input``, or that of the group.
+    policy
+        What happens to a frame while the consumer is not there: its own, or the queue's.
+    share
+        The group whose members get a frame in turn; None for an input that gets each one.
+    deadline
+        Seconds after which a frame counts as late; None when there is none.
+    """
+
+    name: str
+    policy: str
+    share: str | None = None
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Input(_Entry):
     """What an operator reads.
 
@@ -84,10 +107,13 @@ class Input(_Entry):
         Which output of that operator; None is all of it.
     path
         Where files are found; None for shared memory.
+    edge
+        How frames come; None when the output has no queue.
     """
 
     source: str | None = None
     output: str | None = None
+    edge: Edge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +128,12 @@ class Output(_Entry):
         Where files are to be written; None for shared memory.
     memory
         Where shared memory lies: ``host``.
+    queue
+        What the array is handed over by, frame by frame; None when it is written as a whole.
     """
 
     memory: str = "host"
+    queue: Queue | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +168,12 @@ class Operator:
     image
         Name and tag.
     upstream
-        Names of the operators that must be complete before this one executes.
+        Names of the operators that it has inputs from, or has to come after.
     after
         Those of them that only the order asks for.
+    awaited
+        Those of them that must be complete before this one executes: all but those that it
+        takes only frames from.
     driver
         Whether the program reports its phases; None when the definition does not say.
     timeout
@@ -162,6 +194,7 @@ class Operator:
     after: tuple[str, ...] = ()
     timeout: float | None = None
     upstream: frozenset[str] = frozenset()
+    awaited: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

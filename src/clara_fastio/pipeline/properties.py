@@ -52,14 +52,16 @@ CONTAINER: Final[Properties] = {
 INPUT: Final[Properties] = {
     **_always("from", "name", "path"),
     **_TYPE,
+    **dict.fromkeys(("policy", "share", "deadline"), Since.EXTENSION),
     "queue": Since.RESERVED,
 }
 OUTPUT: Final[Properties] = {
     **_always("name", "path"),
     **_TYPE,
     "memory": Since.EXTENSION,
-    "queue": Since.RESERVED,
+    "queue": Since.EXTENSION,
 }
+QUEUE: Final[Properties] = dict.fromkeys(("depth", "policy", "max-shape", "spin"), Since.EXTENSION)
 REQUESTS: Final = _always("cpu", "gpu", "memory")
 IMPORT: Final = _always("path", "args")
 MODEL: Final = _always("name")

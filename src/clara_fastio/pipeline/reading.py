@@ -38,6 +38,7 @@ _EXPECTED = {
     "type": "stream, array, string or a primitive such as float32",
     "element-type": "a primitive such as float32, or any label for a stream",
     "shape": "a list of sizes such as [-1, 64]",
+    "max-shape": "the sizes of the largest frame, such as [2048, 2048]",
 }
 
 

@@ -25,6 +25,11 @@ class ApiVersion(NamedTuple):
         return self >= TYPES_SINCE
 
     @property
+    def has_extensions(self) -> bool:
+        """Whether what the original did not have is accepted."""
+        return self >= EXTENSIONS_SINCE
+
+    @property
     def default_requests(self) -> Requests:
         """What an operator gets that requests nothing."""
         return _NEW_REQUESTS if self >= _NEW_REQUESTS_SINCE else _OLD_REQUESTS
