@@ -20,6 +20,27 @@ GOOD = """
       container: {image: a}
       input: [{from: one, path: /in}]
     """
+STREAM = """
+    api-version: 1.0.0
+    name: frames
+    operators:
+    - name: camera
+      container: {image: a}
+      output: [{name: x, type: array, element-type: u8, shape: [4], queue: {depth: 2}}]
+    - name: left
+      container: {image: a}
+      input: [{from: camera, name: x, type: array, element-type: u8, shape: [4], share: both}]
+    - name: right
+      container: {image: a}
+      input: [{from: camera, name: x, type: array, element-type: u8, shape: [4], share: both}]
+    - name: screen
+      container: {image: a}
+      input:
+      - {from: camera, name: x, type: array, element-type: u8, shape: [4], policy: latest,
+         deadline: 0.5}
+      output:
+      - {name: y, type: array, element-type: u8, shape: [4], queue: {policy: sample(3)}}
+    """
 BAD = """
     api-version: 0.4.0
     name: bad
@@ -37,6 +58,22 @@ def test_good_definition_is_summed_up(workshop: Workshop) -> None:
     assert (run.returncode, run.stderr) == (0, "")
     assert "valid: good" in run.stdout
     assert "(one, two)" in run.stdout
+
+
+def test_streams_are_shown_with_their_queue_and_edges(workshop: Workshop) -> None:
+    path = workshop.define(STREAM)
+    run = workshop.clara("validate", path)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.splitlines()[1:] == [
+        "  camera.x (queue of 2) -> left: block, shared by both",
+        "  camera.x (queue of 2) -> right: block, shared by both",
+        "  camera.x (queue of 2) -> screen: latest, deadline 0.5 s",
+        "  screen.y (queue of 4): nobody takes its frames",
+    ]
+    (report,) = json.loads(workshop.clara("validate", path, "--json").stdout)
+    first, second = report["streams"]
+    assert (first["queue"]["depth"], second["queue"]["policy"]) == (2, "sample(3)")
+    assert [edge["name"] for edge in first["edges"]] == ["both", "both", "screen/x"]
 
 
 def test_all_problems_are_reported_with_their_place_and_no_traceback(workshop: Workshop) -> None:
