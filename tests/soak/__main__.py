@@ -70,9 +70,11 @@ def disturb(context: str) -> Iterator[None]:
     while True:
         for role in ("latest", "hoarder", "worker"):
             process = start(role, context)
-            yield
-            process.kill()
-            process.wait()
+            try:
+                yield
+            finally:
+                process.kill()
+                process.wait()
         yield
 
 
@@ -92,20 +94,22 @@ def main() -> int:
         all_series = [Series("host", psutil.Process())]
         all_series += [Series(role, psutil.Process(one.pid)) for role, one in steady.items()]
         disturbances = disturb(context.name)
-        for sample in range(options.samples):
-            next(disturbances)
-            time.sleep(pause)
-            for series in all_series:
-                series.sample()
-            if any(process.poll() is not None for process in steady.values()):
-                say("a process of the stream has ended before its time")
-                return 1
-            if sample % max(1, options.samples // 10) == 0:
-                show(frames.stream.produced, all_series)
-        disturbances.close()
-        for process in steady.values():
-            process.terminate()
-        ended = [process.wait(timeout=30) for process in steady.values()]
+        try:
+            for sample in range(options.samples):
+                next(disturbances)
+                time.sleep(pause)
+                for series in all_series:
+                    series.sample()
+                if sample % max(1, options.samples // 10) == 0:
+                    show(frames.stream.produced, all_series)
+            disturbances.close()
+            for process in steady.values():
+                process.terminate()
+            ended = [process.wait(timeout=30) for process in steady.values()]
+        finally:
+            disturbances.close()
+            for process in steady.values():
+                process.kill()
         return judge(frames.stream, all_series, ended)
 
 
