@@ -22,6 +22,9 @@ HOPS_PER_ROUND_TRIP = 2
 
 BLOCKING, SPINNING = (f"{OURS.title}, {variant}" for variant in ("blocking", "spinning"))
 
+#: Starting every peer takes longer than a test may.
+pytestmark = pytest.mark.timeout(0)
+
 
 @pytest.fixture
 def bare_pair(crew):

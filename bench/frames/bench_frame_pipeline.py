@@ -7,6 +7,8 @@ in C++ whose three threads do the same work, with the same machine code, on a ri
 
 from __future__ import annotations
 
+import pytest
+
 from bench.frames.conftest import MIB8
 from bench.frames.plan import DEPTH
 from bench.frames.supervised import OURS
@@ -16,6 +18,9 @@ from bench.harness.workers import CPUS, Crew, compiled
 THREADS = "three threads of one process, C++"
 AT_ONCE = "one thread, C++: all three operators"
 STEPS = {"produce (memcpy)": "produce", "filter": "filter", "reduce": "reduce"}
+
+#: Starting every peer takes longer than a test may.
+pytestmark = pytest.mark.timeout(0)
 
 
 def test_pipeline(measure, report, crew, pipelines):

@@ -7,6 +7,8 @@ measured beside it: the same calls in one process, on memory that stays in its c
 
 from __future__ import annotations
 
+import pytest
+
 from bench.frames.conftest import KIB64
 from bench.frames.plan import DEPTH
 from bench.frames.supervised import OURS
@@ -16,6 +18,9 @@ from bench.harness.workers import CPUS, Crew, compiled, interpreted
 USER = "the operators alone, Python"
 THREADS = "three threads of one process, C++"
 HOPS = 2
+
+#: Starting every peer takes longer than a test may.
+pytestmark = pytest.mark.timeout(0)
 
 
 def test_small(measure, report, crew, pipelines):
