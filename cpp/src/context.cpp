@@ -99,6 +99,17 @@ layout::QueueRecord queue_record(const Declaration& declaration) {
     }
     record.slot_nbytes = declaration.shape.nbytes(declaration.element_type);
   }
+  if (!declaration.shape.is_dynamic() &&
+      record.slot_nbytes < declaration.shape.nbytes(declaration.element_type)) {
+    throw Error(Errc::shape, "a slot of " + std::to_string(record.slot_nbytes) +
+                                 " bytes is too small for the frames of " + name +
+                                 ", which have the shape " + declaration.shape.text());
+  }
+  if (record.spin_ns > layout::kMostSpinNs) {
+    throw Error(Errc::invalid_argument, "the queue of " + name + " spins for " +
+                                            std::to_string(record.spin_ns) +
+                                            " ns; at most a second is possible");
+  }
   if (record.slot_nbytes > (1ull << 46) / queue.depth) {
     throw Error(Errc::out_of_memory,
                 std::to_string(queue.depth) + " slots of " + std::to_string(record.slot_nbytes) +

@@ -95,6 +95,10 @@ std::uint64_t Entry::shared_generation() const noexcept {
   return __atomic_load_n(&record_.generation, __ATOMIC_SEQ_CST);
 }
 
+bool Entry::is_doomed() const noexcept {
+  return client::load_relaxed(record_.state) == EntryState::doomed;
+}
+
 void Entry::require_live() {
   check();
   if (read_record().state == EntryState::doomed) {

@@ -181,6 +181,7 @@ void FrameReader::count(std::uint64_t committed) noexcept {
 }
 
 bool FrameReader::wait(nanoseconds slice) {
+  entry_->context().check_process();
   const auto start = steady_clock::now();
   if (state_->spin.until([this] { return has_news(); })) return true;
   layout::Lane& lane = *state_->lane;
@@ -188,7 +189,8 @@ bool FrameReader::wait(nanoseconds slice) {
   lane.sleepers.fetch_or(bit);
   const std::uint32_t seen = lane.event.load();
   bool is_there = has_news();
-  if (!is_there) {
+  // Who frees the variable says so before it bumps the event.
+  if (!is_there && !entry_->is_doomed()) {
     CLARA_FASTIO_KILL_POINT("frame.consumer_asleep");
     posix::futex_wait(lane.event, seen, slice);
     is_there = has_news();
@@ -210,14 +212,18 @@ void FrameReader::release(std::uint32_t slot) noexcept {
 }
 
 void FrameReader::close() noexcept {
-  if (is_closed_.exchange(true) || !entry_->context().is_usable()) return;
+  Context& context = entry_->context();
+  // A context that was closed here serves what is still held, and the producer waits for this lane.
+  if (is_closed_.exchange(true) || context.is_foreign() || context.state().connection->is_dead()) {
+    return;
+  }
   try {
     protocol::Message message;
     message.operation = protocol::Operation::unsubscribe;
     message.index = entry_->index();
     message.generation = entry_->generation();
     message.member = member_;
-    entry_->context().state().connection->request(message);
+    context.state().connection->request(message);
   } catch (const Error&) {
     // The host is gone, and the stream with it.
   }

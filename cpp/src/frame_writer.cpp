@@ -112,7 +112,10 @@ bool FrameWriter::try_next() {
   }
   if (waits_for_consumer()) return false;
   std::uint32_t slot = find_free();
-  while (slot == kNoSlot && drop_oldest()) slot = find_free();
+  // Not without end: others may write the cells.
+  for (std::uint32_t i = 0; slot == kNoSlot && i < ring().slots() && drop_oldest(); ++i) {
+    slot = find_free();
+  }
   if (slot == kNoSlot) return false;
   slot_ = slot;
   number_ = next_number_;
@@ -188,6 +191,7 @@ bool FrameWriter::is_ready() const noexcept {
 }
 
 void FrameWriter::wait(nanoseconds slice) {
+  entry_->context().check_process();
   layout::RingHeader& words = ring().header();
   const auto start = steady_clock::now();
   bool is_done = state_->spin.until([this] { return is_ready(); });
@@ -195,7 +199,8 @@ void FrameWriter::wait(nanoseconds slice) {
     words.asleep.store(1);
     const std::uint32_t seen = words.emptied.load();
     is_done = is_ready();
-    if (!is_done) {
+    // Who frees the variable says so before it bumps the word.
+    if (!is_done && !entry_->is_doomed()) {
       CLARA_FASTIO_KILL_POINT("frame.producer_asleep");
       posix::futex_wait(words.emptied, seen, slice);
     }
@@ -211,7 +216,7 @@ void FrameWriter::wait(nanoseconds slice) {
 }
 
 void FrameWriter::throw_blocked(bool waited) {
-  const std::string who = entry_->label();
+  const std::string who = entry_->label();  // Throws in a forked child.
   const std::string why = waits_for_consumer()
                               ? who + " has no consumer yet"
                               : "all " + std::to_string(ring().slots()) + " slots of " + who +

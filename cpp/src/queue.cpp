@@ -59,7 +59,9 @@ EdgeInfo edge_info(const Ring& ring, std::uint32_t index) {
     edge.queued += cell::is_queued(word) ? 1 : 0;
     edge.held += cell::is_held(word) ? 1 : 0;
   }
-  edge.accepted = lane.accepted.load() - lane.accepted_before.load();
+  // Who had the lane before may have lost a frame that is not counted as accepted yet.
+  const std::uint64_t before = lane.accepted_before.load();
+  edge.accepted = std::max(lane.accepted.load(), before) - before;
   edge.skipped = lane.skipped.load() - lane.skipped_before.load();
   const std::uint64_t seen = edge.taken + edge.unread + edge.queued;
   edge.dropped = edge.accepted > seen ? edge.accepted - seen : 0;

@@ -118,6 +118,8 @@ class CLARA_FASTIO_EXPORT Entry : public std::enable_shared_from_this<Entry> {
 
   client::Record read_record();
   std::uint64_t shared_generation() const noexcept;
+  /// Whether it was freed for everybody, while this process refers to it.
+  bool is_doomed() const noexcept;
   /// Throws: `Errc::freed`.
   void require_generation();
   struct Description {

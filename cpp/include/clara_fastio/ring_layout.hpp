@@ -19,6 +19,7 @@ inline constexpr std::uint32_t kMaxLanes = 32;
 inline constexpr std::uint32_t kMaxMembers = 64;
 inline constexpr std::uint32_t kFrameHeaderBytes = 64;
 inline constexpr std::uint32_t kLatencyBuckets = 64;
+inline constexpr std::uint64_t kMostSpinNs = 1'000'000'000;
 
 enum class StreamState : std::uint32_t { open = 0, finished = 1, died = 2, left = 3 };
 

@@ -37,10 +37,12 @@ std::string quoted(const layout::EntryRecord& record) {
 }
 
 /// Throws: `Errc::invalid_argument` for a queue that no client of this library asks for.
-void require_queue(const layout::QueueRecord& queue) {
+void require_queue(const layout::QueueRecord& queue, ElementType type, const Shape& shape) {
   if (queue.slots == 0) return;
   if (queue.slots > layout::kMaxRingSlots || queue.slot_nbytes > (1ull << 46) / queue.slots ||
-      queue.policy < layout::Policy::block || queue.policy > layout::Policy::sample) {
+      queue.policy < layout::Policy::block || queue.policy > layout::Policy::sample ||
+      queue.spin_ns > layout::kMostSpinNs ||
+      (!shape.is_dynamic() && queue.slot_nbytes < shape.nbytes(type))) {
     throw Error(Errc::invalid_argument, "the queue of the variable is none that can be");
   }
 }
@@ -127,7 +129,7 @@ void Server::on_declare(Client& client, const Message& request) {
     message.flags = 0;
     return answer(client, message);
   }
-  require_queue(request.queue);
+  require_queue(request.queue, request.element_type, shape);
   const std::uint32_t index = take_record();
   CLARA_FASTIO_KILL_POINT("host.declare.taken");
   const bool bound = request.nbytes != 0;

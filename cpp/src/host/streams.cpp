@@ -118,7 +118,7 @@ std::string Stream::unique(std::string name) const {
 }
 
 std::uint32_t Stream::find_lane(const std::string& name) const noexcept {
-  for (std::uint32_t lane = 0; lane < ring_.lanes(); ++lane) {
+  for (std::uint32_t lane = 0; lane < used_lanes_; ++lane) {
     if (lanes_[lane].is_open && lanes_[lane].name == name) return lane;
   }
   return kNone;
@@ -126,9 +126,8 @@ std::uint32_t Stream::find_lane(const std::string& name) const noexcept {
 
 /// A closed lane of that name goes on with its counters; else a new one, or the one closed first.
 std::uint32_t Stream::take_lane(const std::string& name) {
-  const std::uint32_t used = ring_.lanes();
   std::uint32_t first = kNone;
-  for (std::uint32_t lane = 0; lane < used; ++lane) {
+  for (std::uint32_t lane = 0; lane < used_lanes_; ++lane) {
     if (lanes_[lane].is_open) continue;
     if (lanes_[lane].name == name) return lane;
     const bool is_held = std::any_of(members_.begin(), members_.end(), [lane](const auto& one) {
@@ -137,9 +136,9 @@ std::uint32_t Stream::take_lane(const std::string& name) {
     });
     if (!is_held && (first == kNone || lanes_[lane].closed < lanes_[first].closed)) first = lane;
   }
-  if (used < layout::kMaxLanes) {
-    ring_.header().lanes.store(used + 1);
-    return used;
+  if (used_lanes_ < layout::kMaxLanes) {
+    ring_.header().lanes.store(used_lanes_ + 1);
+    return used_lanes_++;
   }
   if (first == kNone) {
     throw Error(Errc::out_of_memory,
@@ -159,7 +158,7 @@ void Stream::clear_lane(std::uint32_t index) noexcept {
     }
   }
   layout::Lane& lane = ring_.lane(index);
-  lane.accepted_before.store(lane.accepted.load());
+  lane.accepted_before.store(std::max(lane.accepted.load(), lanes_[index].purged));
   lane.skipped_before.store(lane.skipped.load());
   for (auto* word : {&lane.taken, &lane.late, &lane.lost, &lane.unread}) word->store(0);
   for (auto& bucket : lane.latencies) bucket.store(0);
@@ -323,7 +322,7 @@ void Stream::repair_consumer(std::uint32_t process) noexcept {
 }
 
 void Stream::repair_producer(bool has_died) noexcept {
-  for (std::uint32_t index = 0; index < ring_.lanes(); ++index) {
+  for (std::uint32_t index = 0; index < used_lanes_; ++index) {
     layout::Lane& lane = ring_.lane(index);
     std::uint64_t last = std::max(lane.accepted.load(), lanes_[index].purged);
     for (std::uint32_t slot = 0; slot < ring_.slots(); ++slot) {
@@ -343,7 +342,7 @@ void Stream::repair_producer(bool has_died) noexcept {
 }
 
 void Stream::announce_end() noexcept {
-  for (std::uint32_t lane = 0; lane < ring_.lanes(); ++lane) {
+  for (std::uint32_t lane = 0; lane < used_lanes_; ++lane) {
     Ring::announce_to_all(ring_.lane(lane));
   }
   ring_.announce_emptied();

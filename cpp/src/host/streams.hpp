@@ -95,6 +95,7 @@ class Stream {
   const layout::Policy policy_;
   const std::uint32_t parameter_;
   const Ring ring_;
+  std::uint32_t used_lanes_ = 0;  ///< that were ever open
   std::uint64_t closings_ = 0;
   std::array<LaneRecord, layout::kMaxLanes> lanes_;
   std::array<MemberRecord, layout::kMaxMembers> members_;
