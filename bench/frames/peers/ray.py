@@ -156,7 +156,12 @@ def chain(plan: Plan) -> Iterator[Graphs]:
     finally:
         # Nothing would answer what Ray does at the exit of an interpreter.
         atexit.unregister(ray.shutdown)
-        _signal(_descendants(os.getpid()), signal.SIGKILL)
+        ended = _descendants(os.getpid())
+        _signal(ended, signal.SIGKILL)
+        for pid in (os.getpid(), *ended):
+            # The semaphores of its channels, which nobody else removes.
+            for left in Path("/dev/shm").glob(f"sem.???{pid}-*"):
+                left.unlink(missing_ok=True)
 
 
 def _signal(pids: list[int], number: signal.Signals) -> None:
