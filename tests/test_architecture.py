@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "streams": {"errors"},
     "_core": {"errors", "types", "streams"},
     "gathering": {"errors", "_core"},
-    "driver": {"errors", "types", "_core"},
+    "driver": {"errors", "types", "streams", "_core"},
     "compat": {"errors", "types", "_core", "driver"},
     FACE: {"errors", "types", "streams", "_core", "gathering", "driver", "compat"},
     "testing": {"errors", "types", "_core", FACE},

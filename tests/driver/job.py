@@ -7,6 +7,8 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from clara_fastio import Queue
+
 if TYPE_CHECKING:
     from clara_fastio import Context
     from tests.conftest import RunProgram
@@ -36,14 +38,17 @@ def run(execute, **handlers):
 """
 
 
-def declare(name: str, element_type: str, shape: list[int], variable: str = "") -> dict[str, Any]:
-    """Describe a typed entry as a runner does."""
+def declare(
+    name: str, element_type: str, shape: list[int], variable: str = "", **stream: Any
+) -> dict[str, Any]:
+    """Describe a typed entry as a runner does; `stream` is its `queue` or its `edge`."""
     return {
         "name": name,
         "variable": variable or f"operator/{name}",
         "element_type": element_type,
         "shape": shape,
         "type": "array",
+        **stream,
     }
 
 
@@ -62,8 +67,9 @@ class Job:
     def declare(self, entry: dict[str, Any], producer: str | None = None) -> Any:
         """Declare the variable of an entry."""
         shape = tuple(entry["shape"])
+        queue = Queue(**entry["queue"]) if "queue" in entry else None
         return self.context.declare(
-            entry["variable"], shape, entry["element_type"], producer=producer
+            entry["variable"], shape, entry["element_type"], producer=producer, queue=queue
         )
 
     def start(

@@ -50,7 +50,7 @@ def environment(tmp_path):
 
 
 def test_every_program_of_the_page_is_run() -> None:
-    assert PROGRAMS.keys() == {*OUTPUTS, "status.py"}
+    assert PROGRAMS.keys() == {*OUTPUTS, "status.py", "camera.py", "double.py"}
     assert PAGE.count("```python") == len(PROGRAMS)
 
 
@@ -58,6 +58,20 @@ def test_every_program_of_the_page_is_run() -> None:
 def test_a_program_prints_what_the_page_says(run_program, environment, tmp_path, name) -> None:
     program = run_program(PROGRAMS[name], environment=environment)
     assert program.finish() == OUTPUTS[name].replace("{scan}", str(tmp_path))
+
+
+def test_programs_hand_each_other_frames(job) -> None:
+    frames = declare("frames", "uint8", [4], "camera/frames", queue={"depth": 2})
+    doubled = declare("doubled", "uint8", [4], "double/doubled", queue={"depth": 2})
+    job.declare(frames, producer="camera").reserve("double/frames", role="double")
+    results = job.declare(doubled, producer="double").frames(name="test")
+    edge = {"name": "double/frames", "policy": "block", "is_shared": False, "deadline": None}
+    taken = {**frames, "queue": None, "edge": edge}
+    double = job.start("double", PROGRAMS["double.py"], inputs=[taken], outputs=[doubled])
+    camera = job.start("camera", PROGRAMS["camera.py"], outputs=[frames])
+    assert [frame.array.tolist() for frame in results] == [[2 * n] * 4 for n in range(5)]
+    assert camera.wait() == 0
+    assert double.finish() == "5 frames\n"
 
 
 def test_a_program_may_end_with_a_status_of_its_own(run_program) -> None:

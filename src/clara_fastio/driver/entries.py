@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clara_fastio.driver.open_maps import OpenMaps
-from clara_fastio.errors import ReadOnlyError, ShapeError
+from clara_fastio.errors import InvalidRequestError, ReadOnlyError, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,6 +109,7 @@ class FastIOEntry:
         ShapeError
             A fixed dimension would change, or the entry is allocated already.
         """
+        self._refuse_stream("change the shape")
         self._refuse_unless_open("change the shape")
         self._variable.update_shape(tuple(shape))
 
@@ -122,6 +123,7 @@ class FastIOEntry:
         ShapeError
             It has memory already, or a dimension is not known yet.
         """
+        self._refuse_stream("allocate")
         self._refuse_unless_open("allocate")
         if -1 in self.shape:
             raise ShapeError(f"entry {self.name!r} cannot be allocated: its shape is {self.shape}")
@@ -146,7 +148,10 @@ class FastIOEntry:
             An input is to be written.
         NotAllocatedError
             A dimension is not known yet.
+        InvalidRequestError
+            It is handed over frame by frame.
         """
+        self._refuse_stream("map")
         if self._is_input and mode is not None and mode not in _READING:
             raise self._read_only("map for writing")
         variable = self._variable
@@ -182,6 +187,14 @@ class FastIOEntry:
         if self._found is None:
             self._found = self._memory.variable(self._declaration)
         return self._found
+
+    def _refuse_stream(self, action: str) -> None:
+        if self._declaration.is_stream:
+            side, loop = ("inputs", "frames()") if self._is_input else ("outputs", "next()")
+            raise InvalidRequestError(
+                f"cannot {action}: entry {self.name!r} is handed over frame by frame; use "
+                f"payload.{side}[{self.name!r}].{loop}"
+            )
 
     def _refuse_unless_open(self, action: str) -> None:
         if self._is_input:

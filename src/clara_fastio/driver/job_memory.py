@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from typing import TYPE_CHECKING
 
 from clara_fastio.errors import NotFoundError
+from clara_fastio.streams import Policy
 
 if TYPE_CHECKING:
     from clara_fastio._core import Allocation, Context, Variable
@@ -94,5 +96,9 @@ class JobMemory:
         context = create_context()
         for output in self._settings.outputs:
             shape = tuple(None if size < 0 else size for size in output.shape)
-            context.variable(output.variable, shape=shape, dtype=output.element_type)
+            queue = output.queue
+            if queue is not None and queue.policy == Policy.BLOCK:
+                # Nobody will come, for whom the first frame would wait.
+                queue = dataclasses.replace(queue, policy=Policy.DROP_OLDEST)
+            context.variable(output.variable, shape=shape, dtype=output.element_type, queue=queue)
         return context

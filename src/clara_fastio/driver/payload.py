@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from clara_fastio.driver.allocations import FastIOContext
 from clara_fastio.driver.collection import PayloadCollection, PayloadEntry
 from clara_fastio.driver.entries import FastIOEntry
+from clara_fastio.driver.open_streams import Streams
 from clara_fastio.driver.scope import Scope
 from clara_fastio.errors import NotFoundError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from clara_fastio._core import Context, Variable
     from clara_fastio.driver.job_memory import JobMemory
     from clara_fastio.driver.settings import Declaration, Settings
+    from clara_fastio.driver.streams import InputStream, OutputStream
 
 
 class Payload:
@@ -47,8 +49,10 @@ class Payload:
             FastIOEntry(declaration, memory, self._scope, is_input=False)
             for declaration in settings.outputs
         )
-        self._inputs = Entries(self._disk_inputs, settings.inputs, memory, self._scope)
-        self._outputs = Entries(self._disk_outputs, settings.outputs, memory, self._scope)
+        self._streams = Streams(settings, memory, self._scope)
+        found = (memory, self._scope, self._streams)
+        self._inputs = Entries(self._disk_inputs, settings.inputs, *found)
+        self._outputs = Entries(self._disk_outputs, settings.outputs, *found)
         self._fastio_context = FastIOContext(memory, self._scope)
 
     @property
@@ -111,11 +115,12 @@ class Payload:
             for entry in (*self._typed_inputs, *self._typed_outputs):
                 entry.finish(succeeded=succeeded)
             self._fastio_context.finish()
+            self._streams.end(succeeded=succeeded)
         finally:
             self._scope.close()
 
 
-class Entries(Mapping[str, "Variable | pathlib.Path"]):
+class Entries(Mapping[str, "Variable | InputStream | OutputStream | pathlib.Path"]):
     """Inputs or outputs by name; upper and lower case are the same.
 
     Inputs have the names of the outputs that feed them, and two operators may call theirs alike.
@@ -131,6 +136,8 @@ class Entries(Mapping[str, "Variable | pathlib.Path"]):
         Where the latter are found.
     scope
         How long it may be used.
+    streams
+        Those that are handed over frame by frame.
     """
 
     def __init__(
@@ -139,6 +146,7 @@ class Entries(Mapping[str, "Variable | pathlib.Path"]):
         declarations: tuple[Declaration, ...],
         memory: JobMemory,
         scope: Scope,
+        streams: Streams,
     ) -> None:
         found: tuple[PayloadEntry | Declaration, ...] = (*paths, *declarations)
         count = Counter(entry.name.casefold() for entry in found)
@@ -148,9 +156,10 @@ class Entries(Mapping[str, "Variable | pathlib.Path"]):
         ]
         self._memory = memory
         self._scope = scope
+        self._streams = streams
 
-    def __getitem__(self, name: str) -> Variable | pathlib.Path:
-        """Find the variable or the path of a name."""
+    def __getitem__(self, name: str) -> Variable | InputStream | OutputStream | pathlib.Path:
+        """Find the variable, the stream or the path of a name."""
         self._scope.check("the payload")
         found = self._find(name)
         if not found:
@@ -160,6 +169,8 @@ class Entries(Mapping[str, "Variable | pathlib.Path"]):
             raise NotFoundError(f"{len(found)} entries are named {name!r}: find them by position")
         if isinstance(found[0], PayloadEntry):
             return pathlib.Path(found[0].path)
+        if found[0].is_stream:
+            return self._streams[found[0]]
         return self._memory.variable(found[0])
 
     # The one of the base class waits for KeyError, which NotFoundError is not.
@@ -176,7 +187,7 @@ class Entries(Mapping[str, "Variable | pathlib.Path"]):
         Returns
         -------
         Any
-            A variable, a path or the default.
+            A variable, a stream, a path or the default.
         """
         return self[name] if name in self else default  # noqa: SIM401 - this is that `get`.
 

@@ -12,6 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from clara_fastio.errors import DriverError
+from clara_fastio.streams import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,17 @@ _NO_JOB = uuid.UUID(int=0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Edge:
+    """How the frames of a stream come to an input."""
+
+    name: str
+    """Of the edge, or of the group."""
+    policy: str
+    is_shared: bool
+    deadline: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Declaration:
     """A typed entry as the pipeline declares it."""
 
@@ -35,6 +47,15 @@ class Declaration:
     element_type: str
     shape: tuple[int, ...]
     """With -1 for each dynamic dimension."""
+    queue: Queue | None = None
+    """Of an output that is handed over frame by frame."""
+    edge: Edge | None = None
+    """Of an input that is taken frame by frame."""
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is handed over frame by frame."""
+        return self.queue is not None or self.edge is not None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -137,6 +158,8 @@ def _declarations(text: str) -> tuple[Declaration, ...]:
             variable=_text(item["variable"]),
             element_type=_text(item["element_type"]),
             shape=tuple(_dimension(size) for size in item["shape"]),
+            queue=Queue(**item["queue"]) if item.get("queue") else None,
+            edge=Edge(**item["edge"]) if item.get("edge") else None,
         )
         for item in json.loads(text)
     )
