@@ -21,6 +21,9 @@ LINE = "bare cache line, C++"
 HOPS_PER_ROUND_TRIP = 2
 
 BLOCKING, SPINNING = (f"{OURS.title}, {variant}" for variant in ("blocking", "spinning"))
+CPP_BLOCKING, CPP_SPINNING = (f"{name}, C++" for name in (BLOCKING, SPINNING))
+#: Nanoseconds that a wait looks for its frame before it sleeps.
+SPIN = {CPP_BLOCKING: 0, CPP_SPINNING: 20_000}
 
 #: Starting every peer takes longer than a test may.
 pytestmark = pytest.mark.timeout(0)
@@ -50,13 +53,33 @@ def bare_pair(crew):
         os.close(descriptor)
 
 
-def test_handover(measure, report, bare_pair, handovers):
+@pytest.fixture
+def stream_pair(crew, host):
+    """Start two sides that have streams in one context."""
+
+    def start(nbytes: int, spin: int) -> Crew:
+        name = host.new()
+        sides = crew(
+            *(
+                (compiled("bench_handover_frames"), cpu, role, name, nbytes, spin)
+                for cpu, role in zip(CPUS, ("ping", "pong"), strict=True)
+            )
+        )
+        Crew(sides, "touch").run(16)
+        return Crew(sides, "hop", HOPS_PER_ROUND_TRIP)
+
+    return start
+
+
+def test_handover(measure, report, bare_pair, stream_pair, handovers):
     """All sizes take their turns in the same rounds, so that they can be compared."""
     twins = {}
     for size, nbytes in SIZES.items():
         for name in (FUTEX, f"{FUTEX}, again"):
             twins[f"{name}, {size}"] = bare_pair("bench_handover_futex", nbytes)
         twins[f"{LINE}, {size}"] = bare_pair("bench_handover_spin", nbytes)
+        for name, spin in SPIN.items():
+            twins[f"{name}, {size}"] = stream_pair(nbytes, spin)
         for name, chain in handovers.items():
             twins[f"{name}, {size}"] = Crew([chain], f"step-{nbytes}", HOPS_PER_ROUND_TRIP)
     turns = measure(twins, block=0.01, rounds=40)
@@ -77,25 +100,27 @@ def test_handover(measure, report, bare_pair, handovers):
 def judge(findings: Findings, size: str, present: list[str]) -> None:
     """State the goals of one size."""
     futex, line = f"{FUTEX}, {size}", f"{LINE}, {size}"
-    if BLOCKING in present:
-        ours = f"{BLOCKING}, {size}"
+    for name in [name for name in (CPP_BLOCKING, BLOCKING) if name in present]:
+        ours = f"{name}, {size}"
         findings.at_most(
             f"{ours} / {futex}",
             1.5,
             cpu=findings.ratios(ours, futex)["cpu"],
             **findings.calls(ours, futex),
         )
-    if SPINNING in present:
-        ours = f"{SPINNING}, {size}"
+    for name in [name for name in (CPP_SPINNING, SPINNING) if name in present]:
+        ours = f"{name}, {size}"
         findings.at_most(f"{ours} / {line}", 3, wall=findings.ratios(ours, line)["wall"])
         # Whoever is interrupted by a stranger on its processor is waited for asleep.
         findings.at_most(f"{ours}: system calls", 0.05, **findings.calls(ours))
+    if SPINNING in present:
+        ours = f"{SPINNING}, {size}"
         for peer in present:
             if not peer.startswith(("bare", OURS.title)):
                 ratio = findings.ratios(f"{peer}, {size}", ours)["wall"]
                 findings.at_least(f"{peer}, {size} / {ours}", 1, wall=ratio)
     smallest = next(iter(SIZES))
-    for name in (BLOCKING, SPINNING):
+    for name in (BLOCKING, SPINNING, CPP_BLOCKING, CPP_SPINNING):
         if name in present and size != smallest:
             ratio = findings.ratios(f"{name}, {size}", f"{name}, {smallest}")["cpu"]
             findings.at_most(f"{name}: {size} / {smallest}", 1.1, cpu=ratio)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What does a hop of a small frame through operators in Python cost beside the operators' own code?
 
-Frames of 64 KiB go through three processes and none is lost. What the operators cost alone is
-measured beside it: the same calls in one process, on memory that stays in its cache.
+Frames of 64 KiB go through three processes and none is lost. What the operators' own code takes
+there is clocked in turns of their own, for on frames that come from another processor it takes
+longer than alone in one process, on memory that stays in its cache; that row stands beside it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from bench.harness.findings import Findings
 from bench.harness.workers import CPUS, Crew, compiled, interpreted
 
 USER = "the operators alone, Python"
+OWN = "the operators' own code"
 THREADS = "three threads of one process, C++"
 HOPS = 2
 
@@ -32,6 +34,8 @@ def test_small(measure, report, crew, pipelines):
     twins[THREADS] = Crew(crew(threads), "frame")
     for name, chain in pipelines.items():
         twins[name] = Crew([chain], f"step-{KIB64}")
+        if name.startswith(OURS.title):
+            twins[f"{name}: {OWN}"] = Crew([chain], f"clock-{KIB64}")
     turns = measure(twins, block=0.02, rounds=40)
     findings = Findings(
         "A frame of 64 KiB through three operators in Python",
@@ -43,13 +47,15 @@ def test_small(measure, report, crew, pipelines):
     for name in pipelines:
         if name not in turns.twins:
             continue
-        above = turns.difference(name, USER, of="cpu_ns").median / HOPS / 1e3
-        share = 1 / turns.ratio(name, USER, of="cpu_ns").median
+        if not name.startswith(OURS.title):
+            continue
+        own = f"{name}: {OWN}"
+        above = turns.difference(name, own, of="cpu_ns").median / HOPS / 1e3
+        share = 1 / turns.ratio(name, own, of="cpu_ns").median
         findings.notes.append(
             f"{name}: {share:.0%} of the CPU time is the operators' own code, "
             f"the rest is {above:.1f} us per hop."
         )
-        if name.startswith(OURS.title):
-            text = f"{name}: microseconds of CPU time per hop beside the operators"
-            findings.at_most(text, 15, cpu=above)
+        text = f"{name}: microseconds of CPU time per hop beside the operators"
+        findings.at_most(text, 15, cpu=above)
     report(findings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bench.frames.work import FrameWork
+from bench.frames.work import ClockedWork, FrameWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,12 +71,29 @@ class Pong(Side):
         self.send()
 
 
-class Produce:
+class Operator:
+    """An operator of a pipeline."""
+
+    def __init__(self, nbytes: int) -> None:
+        self._work = FrameWork(nbytes)
+        #: What its own code takes, as far as it was clocked.
+        self.clocked = ClockedWork(self._work)
+
+    def clock(self) -> None:
+        """Do a step, and clock the operator's own code in it."""
+        work, self._work = self._work, self.clocked
+        try:
+            self.step()
+        finally:
+            self._work = work
+
+
+class Produce(Operator):
     """The first operator of a pipeline."""
 
     def __init__(self, sender: Sender, nbytes: int) -> None:
+        super().__init__(nbytes)
         self._sender = sender
-        self._work = FrameWork(nbytes)
         self._number = 0
 
     def step(self) -> None:
@@ -88,13 +105,13 @@ class Produce:
     touch = step
 
 
-class Filter:
+class Filter(Operator):
     """The operator in the middle."""
 
     def __init__(self, receiver: Receiver, sender: Sender, nbytes: int) -> None:
+        super().__init__(nbytes)
         self._receiver = receiver
         self._sender = sender
-        self._work = FrameWork(nbytes)
 
     def step(self) -> None:
         """Send a frame for the one that came."""
@@ -105,12 +122,12 @@ class Filter:
     touch = step
 
 
-class Reduce:
+class Reduce(Operator):
     """The last operator."""
 
     def __init__(self, receiver: Receiver, nbytes: int) -> None:
+        super().__init__(nbytes)
         self._receiver = receiver
-        self._work = FrameWork(nbytes)
         self._number = 0
 
     def step(self) -> None:

@@ -73,7 +73,7 @@ class Queue:
         The largest frame, where dimensions are dynamic.
     spin
         Seconds that a wait looks for its frame before it sleeps, at most; it adapts to what
-        comes, and is 0 where a process may use one processor only.
+        comes. On a machine with one processor it sleeps at once.
 
     Raises
     ------

@@ -16,8 +16,7 @@ namespace clara_fastio::client {
 /// Thread safety: none.
 class Spin {
  public:
-  /// `most` is 0 where only one processor may be used: there, looking keeps the other side from
-  /// working.
+  /// On a machine with one processor it never looks: that would keep the other side from working.
   explicit Spin(std::chrono::nanoseconds most) noexcept;
 
   /// Looks until `done` says so, or the bound is over. Returns what `done` said last.

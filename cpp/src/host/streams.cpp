@@ -195,8 +195,10 @@ std::uint64_t Stream::purge(std::uint32_t lane) noexcept {
     std::atomic<std::uint64_t>& one = ring_.lane(lane).cells[slot];
     std::uint64_t word = one.load();
     if (!cell::is_queued(word) || !one.compare_exchange_strong(word, cell::kFree)) continue;
-    lanes_[lane].purged = std::max(lanes_[lane].purged, cell::number(word));
-    ++count;
+    const std::uint64_t number = cell::number(word);
+    lanes_[lane].purged = std::max(lanes_[lane].purged, number);
+    // One that was accepted under another name is none of this name's.
+    if (number > ring_.lane(lane).accepted_before.load()) ++count;
   }
   return count;
 }
