@@ -12,6 +12,7 @@ import pytest
 
 from clara_fastio.cli.exit_codes import ExitCode
 from clara_fastio.runner import EdgeReport, Failure, OperatorReport, OperatorState, RunResult
+from clara_fastio.runner.stream_report import ConsumerReport, StreamEdgeReport, StreamReport
 
 if TYPE_CHECKING:
     from tests.helpers.workshop import Workshop
@@ -55,7 +56,15 @@ def test_all_exit_codes_are_explained() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [(RunResult, "job"), (Failure, "failure"), (OperatorReport, "operator"), (EdgeReport, "edge")],
+    [
+        (RunResult, "job"),
+        (Failure, "failure"),
+        (OperatorReport, "operator"),
+        (EdgeReport, "edge"),
+        (StreamReport, "stream"),
+        (StreamEdgeReport, "stream edge"),
+        (ConsumerReport, "consumer"),
+    ],
 )
 def test_all_fields_of_the_record_are_explained(kind: type, name: str) -> None:
     rows = re.findall(rf"^\| {name} \| (.*?) \|", SECTIONS["clara run"], re.MULTILINE)

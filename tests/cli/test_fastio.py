@@ -48,6 +48,39 @@ def test_entries_and_processes_are_shown(workshop: Workshop, hosted: str) -> Non
     assert str(os.getpid()) in table
 
 
+@pytest.fixture
+def streaming(context_name: str) -> Iterator[str]:
+    """Name of a context with a stream that has lost frames."""
+    with clara_fastio.create_context(context_name) as context:
+        queue = clara_fastio.Queue(depth=2, policy="drop_oldest")
+        variable = context.variable("frames", shape=(4,), queue=queue)
+        frames = variable.frames(name="screen", deadline=1e-9)
+        for array in variable.frames(5):
+            array[...] = 1
+        assert frames.next().number == 3
+        yield context_name
+
+
+def test_streams_are_shown_with_their_counters(workshop: Workshop, streaming: str) -> None:
+    found = json.loads(workshop.clara("fastio", "inspect", streaming, "--json").stdout)
+    (stream,) = found["streams"]
+    assert (stream["name"], stream["state"], stream["produced"]) == ("frames", "finished", 5)
+    (edge,) = stream["edges"]
+    assert (edge["name"], edge["accepted"], edge["dropped"], edge["held"]) == ("screen", 5, 3, 1)
+    table = workshop.clara("fastio", "inspect", streaming).stdout.partition("Streams\n")[2]
+    names, cells = (line.split() for line in table.splitlines()[:2])
+    assert names[:4] == ["STREAM", "TO", "POLICY", "FRAMES/S"]
+    assert cells[:4] == ["frames", "screen", "drop_oldest", "-"]
+    assert cells[-8:] == ["1", "1", "1", "3", "0", "0", "0", "1"]
+
+
+def test_streams_are_watched(workshop: Workshop, streaming: str) -> None:
+    run = workshop.clara("fastio", "top", streaming, "--interval", "0.05", "--count", "2")
+    assert (run.returncode, run.stderr) == (0, "")
+    rows = [line.split() for line in run.stdout.splitlines() if line.startswith("frames ")]
+    assert [row[3] for row in rows] == ["-", "0.0"]
+
+
 def test_context_that_is_not_there_is_a_clear_message(workshop: Workshop) -> None:
     run = workshop.clara("fastio", "inspect", "no-such-context")
     assert run.returncode == 4

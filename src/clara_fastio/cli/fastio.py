@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clara_fastio.cli.options import JsonOption  # noqa: TC001 - typer reads it
 from clara_fastio.cli.output import format_bytes, print_json, print_table
+from clara_fastio.cli.top import Top, read_streams
 
 if TYPE_CHECKING:
     from clara_fastio import Context
@@ -58,11 +60,43 @@ def inspect(name: NameArgument, *, as_json: JsonOption = False) -> None:
         # This process has it open as well, but only to look.
         found = [one for one in context.processes() if one.pid != os.getpid()]
         processes = [_values(process, _PROCESS) for process in found]
-    if as_json:
-        print_json({"name": name, "entries": entries, "processes": processes})
-        return
-    print_table("Entries", _ENTRY_COLUMNS, [_cells(entry) for entry in entries])
-    print_table("Processes", _PROCESS_COLUMNS, [_cells(process) for process in processes])
+        streams = read_streams(context)
+        if as_json:
+            found_streams = [{"name": key, **asdict(one)} for key, one in streams.items()]
+            print_json(
+                {
+                    "name": name,
+                    "entries": entries,
+                    "processes": processes,
+                    "streams": found_streams,
+                }
+            )
+            return
+        print_table("Entries", _ENTRY_COLUMNS, [_cells(entry) for entry in entries])
+        print_table("Processes", _PROCESS_COLUMNS, [_cells(process) for process in processes])
+        if streams:
+            Top(context).print()
+
+
+@app.command()
+def top(
+    name: NameArgument,
+    *,
+    interval: Annotated[
+        float, typer.Option(min=0.05, metavar="S", help="Seconds between two looks.")
+    ] = 1.0,
+    count: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="How often. [default: until it ends]")
+    ] = None,
+) -> None:
+    """Watch the streams of frames of a context: rates, latencies and losses of each edge."""
+    import clara_fastio
+
+    with clara_fastio.open_context(name) as context:
+        try:
+            Top(context).draw(interval, count)
+        except clara_fastio.HostDiedError:
+            print(f"the context {name!r} has ended")
 
 
 @app.command()

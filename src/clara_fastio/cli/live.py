@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from clara_fastio.cli.operators import STYLES, operator_cells
 from clara_fastio.cli.output import console, format_bytes, make_table
+from clara_fastio.cli.streams import edge_rows, stream_columns
 from clara_fastio.cli.view import View, describe
 from clara_fastio.runner.events import LogLine, StateChanged
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _REFRESH = 0.25
 #: Lines of the drawing that are no operator's.
 _FRAME = 6
+_FRAME_OF_EDGES = 3
+#: Operators that go before edges.
+_LEAST = 3
 
 #: Who goes first when there is no room for all.
 _ORDER = ("failed", "execute", "cleanup", "prepare", "starting", "waiting", "stopped")
@@ -71,7 +75,9 @@ def draw(job: RunResult, shared: int, width: int, height: int) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    shown, hidden = _choose(job.operators, height - _FRAME)
+    edges = edge_rows(job.streams, width)[: max(0, height - _FRAME - _LEAST - _FRAME_OF_EDGES)]
+    room = height - _FRAME - (len(edges) + _FRAME_OF_EDGES if edges else 0)
+    shown, hidden = _choose(job.operators, room)
     head = Text.assemble(
         (job.pipeline, "bold"),
         "  ",
@@ -83,7 +89,8 @@ def draw(job: RunResult, shared: int, width: int, height: int) -> Group:
         head.append("  stopping; Ctrl-C kills", "bold yellow")
     foot = Text(", ".join(hidden), style="dim")
     columns, rows = operator_cells(job, shown, width)
-    return Group("", head, "", make_table(columns, rows), foot)
+    streams = ("", make_table(stream_columns(width), edges)) if edges else ()
+    return Group("", head, "", make_table(columns, rows), *streams, foot)
 
 
 def _choose(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from clara_fastio.cli.operators import STYLES, operator_cells
 from clara_fastio.cli.output import console, format_bytes, is_terminal, print_table
+from clara_fastio.cli.streams import edge_rows, stream_columns
 
 if TYPE_CHECKING:
     from clara_fastio.runner import EdgeReport, Failure, RunResult
@@ -24,8 +25,18 @@ def print_report(result: RunResult) -> None:
     if result.edges:
         columns = ["FROM", "TO", "THROUGH", ">VERSIONS", ">BYTES"]
         print_table("Edges", columns, [_edge_cells(edge) for edge in result.edges])
+    if rows := edge_rows(result.streams, width):
+        print_table("Streams, in frames", stream_columns(width), rows)
+    for loss in result.losses:
+        print(loss)
     print_failure(result)
     _print_outcome(result)
+
+
+def print_losses(result: RunResult) -> None:
+    """Print on standard error what streams lost, where nothing else is shown."""
+    for loss in result.losses:
+        print(f"clara: {loss}", file=sys.stderr, flush=True)
 
 
 def print_failure(result: RunResult) -> None:

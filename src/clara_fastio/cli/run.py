@@ -142,11 +142,12 @@ def _choose_view(*, quiet: bool, as_json: bool) -> View:
 
 def _print_result(result: RunResult, *, quiet: bool, as_json: bool) -> None:
     from clara_fastio.cli.output import print_json_line
-    from clara_fastio.cli.report import print_failure, print_report
+    from clara_fastio.cli.report import print_failure, print_losses, print_report
 
     if as_json:
         print_json_line({"kind": "result", **result.to_json()})
     elif quiet:
+        print_losses(result)
         print_failure(result)
     else:
         print_report(result)

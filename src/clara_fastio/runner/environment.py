@@ -7,13 +7,15 @@ import json
 import os
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from clara_fastio.pipeline import Input, Output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from clara_fastio.pipeline import Input, Output
     from clara_fastio.runner.payload import DiskEntry
 
 #: The folder with the module `clara`, for programs that were written for the original.
@@ -63,12 +65,27 @@ def declarations(entries: Sequence[tuple[Input | Output, str]]) -> str:
 
 
 def _declaration(entry: Input | Output, variable: str) -> dict[str, Any]:
-    return {
+    return _stream_of(entry) | {
         "name": entry.name,
         "variable": variable,
         "element_type": entry.element_type,
         "shape": list(entry.shape),
         "type": entry.type,
+    }
+
+
+def _stream_of(entry: Input | Output) -> dict[str, Any]:
+    if isinstance(entry, Output):
+        return {} if entry.queue is None else {"queue": asdict(entry.queue)}
+    if entry.edge is None:
+        return {}
+    return {
+        "edge": {
+            "name": entry.edge.name,
+            "policy": entry.edge.policy,
+            "is_shared": entry.edge.share is not None,
+            "deadline": entry.edge.deadline,
+        }
     }
 
 

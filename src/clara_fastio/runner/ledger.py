@@ -56,7 +56,10 @@ class Ledger:
 
     def _edge(self, operator: Operator, entry: Input) -> EdgeReport:
         nbytes, versions, medium = 0, 0, "disk"
-        if entry.is_typed_memory:
+        if entry.edge is not None:
+            passed = self._job.memory.frames(operator.name, entry)
+            nbytes, versions, medium = passed.nbytes * passed.versions, passed.versions, "stream"
+        elif entry.is_typed_memory:
             passed = self._job.memory.passed(source_variable(entry))
             nbytes, versions = passed.nbytes * passed.versions, passed.versions
             medium = "memory"

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clara_fastio.errors import FreedError, NotFoundError
+from clara_fastio.runner.streams import JobStream
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from socket import socket
 
     from clara_fastio import Context
     from clara_fastio.pipeline import Input, Operator, Output, Pipeline
+    from clara_fastio.runner.stream_report import StreamReport
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,18 @@ class JobMemory:
         self.name = name
         self._context: Context = create_context(name)
         self._freed: dict[str, Passed] = {}
-        self._consumers: dict[str, set[str]] = {}
+        self._streams: dict[str, JobStream] = {}
+        # Operators that are not complete; a producer may outlive all who take its frames.
+        self._users: dict[str, set[str]] = {}
         try:
             for operator in pipeline.operators:
                 for output in typed_outputs(operator):
                     self._declare(operator, output)
             for operator in pipeline.operators:
                 for entry in typed_inputs(operator):
-                    self._consumers[source_variable(entry)].add(operator.name)
+                    self._users[source_variable(entry)].add(operator.name)
+                    if entry.edge is not None:
+                        self._streams[source_variable(entry)].reserve(operator.name, entry.edge)
         except BaseException:
             self.close()
             raise
@@ -60,8 +67,12 @@ class JobMemory:
     def _declare(self, operator: Operator, output: Output) -> None:
         name = variable_name(operator.name, output.name or "")
         shape = tuple(None if size < 0 else size for size in output.shape)
-        self._context.declare(name, shape, str(output.element_type), producer=operator.name)
-        self._consumers[name] = set()
+        variable = self._context.declare(
+            name, shape, str(output.element_type), producer=operator.name, queue=output.queue
+        )
+        self._users[name] = {operator.name}
+        if output.queue is not None:
+            self._streams[name] = JobStream(operator, output, variable)
 
     def connect(self, role: str) -> int:
         """Make a connection for one operator.
@@ -80,25 +91,58 @@ class JobMemory:
             connection.detach()
 
     def unwritten(self, operator: Operator) -> list[str]:
-        """Name the typed outputs that an operator has not written."""
-        return [
-            output.name or ""
-            for output in typed_outputs(operator)
-            if self.passed(variable_name(operator.name, output.name or "")).versions == 0
-        ]
+        """Say which typed outputs an operator has not written, or not finished."""
+        missing = []
+        for output in typed_outputs(operator):
+            name = variable_name(operator.name, output.name or "")
+            if name in self._streams:
+                if not self._streams[name].is_finished:
+                    missing.append(f"{output.name!r} to the end of its stream")
+            elif self.passed(name).versions == 0:
+                missing.append(repr(output.name))
+        return missing
 
     def finished(self, operator: Operator) -> None:
         """Free what only this operator, which has completed, still needed."""
-        for entry in typed_inputs(operator):
-            self._consumers[source_variable(entry)].discard(operator.name)
+        self.ended(operator)
         names = {source_variable(entry) for entry in typed_inputs(operator)}
         names |= {
             variable_name(operator.name, entry.name or "") for entry in typed_outputs(operator)
         }
+        self.look()
         for name in names:
-            if not self._consumers[name] and name not in self._freed:
+            self._users[name].discard(operator.name)
+            if not self._users[name] and name not in self._freed:
                 self._freed[name] = self.passed(name)
                 self._context[name].free()
+
+    def ended(self, operator: Operator) -> None:
+        """Let nobody wait for an operator to take frames that has ended without doing so."""
+        for entry in operator.inputs:
+            if entry.edge is not None:
+                self._streams[source_variable(entry)].release(operator.name)
+
+    def look(self, operators: Mapping[int, str] | None = None) -> None:
+        """Read the counters of all streams; `operators` are known by their process ids."""
+        if self._streams:
+            roles = {each.pid: each.role for each in self._context.processes() if each.role}
+            for stream in self._streams.values():
+                stream.look(roles | dict(operators or {}))
+
+    def streams(self, *, is_over: bool) -> tuple[StreamReport, ...]:
+        """Say what went through each stream, as it was seen last."""
+        return tuple(stream.report(is_over=is_over) for stream in self._streams.values())
+
+    @property
+    def has_streams(self) -> bool:
+        """Whether anything is handed over frame by frame."""
+        return bool(self._streams)
+
+    def frames(self, operator: str, entry: Input) -> Passed:
+        """Count the frames that an operator took, each as large as its slot."""
+        stream = self._streams[source_variable(entry)]
+        count = stream.taken_by(operator, entry.edge.name if entry.edge else "")
+        return Passed(stream.report(is_over=False).slot_nbytes, count)
 
     def passed(self, variable: str) -> Passed:
         """Count what a variable has carried so far."""

@@ -7,7 +7,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from clara_fastio.errors import FastIOError, LayoutError
+from clara_fastio.errors import FastIOError, LayoutError, PeerDiedError
 from clara_fastio.runner.events import LogLine, Note, StateChanged
 from clara_fastio.runner.memory import typed_inputs, typed_outputs
 from clara_fastio.runner.result import Failure, OperatorReport, OperatorState, RunStatus
@@ -71,6 +71,8 @@ class OperatorRun:
         self.operator = operator
         self.state = OperatorState.PENDING
         self.inputs_complete = False
+        #: Whether it failed because another one did, which may not be known yet.
+        self.blames_peer = False
         self._job = job
         self._image = image
         self._on_completed = on_completed
@@ -91,6 +93,11 @@ class OperatorRun:
     def name(self) -> str:
         """Name of the operator."""
         return self.operator.name
+
+    @property
+    def pid(self) -> int | None:
+        """Of its process, once there is one."""
+        return self._process.pid if self._process else None
 
     @property
     def starts_at_once(self) -> bool:
@@ -150,7 +157,7 @@ class OperatorRun:
         return OperatorReport(
             name=self.name,
             state=self.state,
-            pid=self._process.pid if self._process else None,
+            pid=self.pid,
             starting=seconds(states.STARTING) if had_driver else None,
             prepare=seconds(states.PREPARE),
             wait=seconds(states.WAITING),
@@ -239,6 +246,7 @@ class OperatorRun:
             self._has_reported = True
             names = ("phase", "error", "message", "traceback")
             phase, error, text, traceback = (str(message.get(name, "")) for name in names)
+            self.blames_peer = error == PeerDiedError.__name__
             self._fail(phase, error, text, traceback=traceback)
         elif kind == "completed":
             self._has_reported = True
@@ -276,7 +284,7 @@ class OperatorRun:
             return
         missing = self._job.memory.unwritten(self.operator)
         if missing and not self._is_stopping:
-            names = ", ".join(repr(name) for name in missing)
+            names = ", ".join(missing)
             self._fail("execute", "NotReadyError", f"it completed without writing {names}")
         elif not missing:
             self._enter(OperatorState.COMPLETED)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from clara_fastio.runner.stream_report import StreamReport
+
 
 class RunStatus(StrEnum):
     """How the job stands."""
@@ -75,8 +77,8 @@ class OperatorReport:
 class EdgeReport:
     """What went from one operator to another; `source` is empty for the job's own input.
 
-    `medium` is ``"memory"`` or ``"disk"``; `nbytes` is the size of the variable times its
-    committed `versions`, or the size of the folder.
+    `medium` is ``"memory"``, ``"stream"`` or ``"disk"``; `nbytes` is the size of the variable times
+    its committed `versions`, that of a slot times the frames taken, or the size of the folder.
     """
 
     source: str
@@ -105,7 +107,20 @@ class RunResult:
     signal: int | None
     operators: tuple[OperatorReport, ...]
     edges: tuple[EdgeReport, ...]
+    streams: tuple[StreamReport, ...]
     directory: Path | None
+
+    @property
+    def losses(self) -> list[str]:
+        """What streams lost, in words: a sentence for each that lost any frame."""
+        lines = []
+        for stream in self.streams:
+            name = f"{stream.operator}.{stream.output}"
+            lines += [f"{name}: {stream.remark}"] if stream.remark else []
+            lines += [
+                f"{name} to {edge.target}: {edge.remark}" for edge in stream.edges if edge.remark
+            ]
+        return lines
 
     def to_json(self) -> dict[str, Any]:
         """Give the same facts as values that JSON knows."""

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
     from clara_fastio.pipeline import Pipeline
     from clara_fastio.runner.events import Observer
+    from clara_fastio.runner.stream_report import StreamReport
+
+#: Seconds between two looks at the counters of streams.
+_LOOK = 0.25
+#: Seconds in which an operator that died is noticed, after another has missed it.
+_PATIENCE = 2.0
 
 
 class Runner:
@@ -75,6 +81,7 @@ class Runner:
         self._ledger: Ledger | None = None
         self._runs: dict[str, OperatorRun] = {}
         self._failure: Failure | None = None
+        self._second_hand: list[Failure] = []
         self._signal: int | None = None
         self._status = RunStatus.RUNNING
         self._final: RunResult | None = None
@@ -112,6 +119,7 @@ class Runner:
                 self._ledger = Ledger(self._job)
                 await self._run_operators(self._job)
                 await self._ledger.settle()
+                self._look_at_streams()
                 result = self._conclude(payload)
             if payload.record is not None:
                 payload.record.write_text(json.dumps(result.to_json(), indent=2) + "\n")
@@ -161,8 +169,24 @@ class Runner:
             signal=self._signal,
             operators=tuple(run.report() for run in self._runs.values()),
             edges=self._ledger.edges() if self._ledger else (),
+            streams=self._streams(),
             directory=directory,
         )
+
+    def _streams(self) -> tuple[StreamReport, ...]:
+        if self._job is None:
+            return ()
+        return self._job.memory.streams(is_over=self._status is not RunStatus.RUNNING)
+
+    def _look_at_streams(self) -> None:
+        if self._job is not None:
+            operators = {run.pid: run.name for run in self._runs.values() if run.pid is not None}
+            self._job.memory.look(operators)
+
+    async def _watch_streams(self, job: Job) -> None:
+        while job.memory.has_streams:
+            self._look_at_streams()
+            await asyncio.sleep(_LOOK)
 
     def _conclude(self, payload: Payload) -> RunResult:
         if self._status is RunStatus.RUNNING:
@@ -188,17 +212,26 @@ class Runner:
         if job.timeout is not None:
             limit = loop.call_later(job.timeout, self._exceed, job.timeout)
         self._let_execute()
+        watching = asyncio.create_task(self._watch_streams(job))
         try:
             async with asyncio.TaskGroup() as group:
                 for run in self._runs.values():
-                    group.create_task(run.run(), name=run.name)
+                    group.create_task(self._see_through(job, run), name=run.name)
         except BaseException:
             # Nothing is left that could wait for them: closing the links kills the operators.
             self._status = RunStatus.INTERRUPTED
             raise
         finally:
+            watching.cancel()
             if limit is not None:
                 limit.cancel()
+        self._blame_peers()
+
+    async def _see_through(self, job: Job, run: OperatorRun) -> None:
+        try:
+            await run.run()
+        finally:
+            job.memory.ended(run.operator)
 
     def _let_execute(self) -> None:
         """Tell the operators whose inputs have become complete."""
@@ -206,7 +239,7 @@ class Runner:
             name for name, run in self._runs.items() if run.state is OperatorState.COMPLETED
         }
         for run in self._runs.values():
-            if not run.inputs_complete and run.operator.upstream <= completed:
+            if not run.inputs_complete and run.operator.awaited <= completed:
                 run.complete_inputs()
 
     def _complete(self, run: OperatorRun) -> None:
@@ -229,9 +262,18 @@ class Runner:
         self._end_early(failure, RunStatus.TIMED_OUT)
 
     def _end_early(self, failure: Failure, status: RunStatus) -> None:
-        """Keep the first failure and stop everybody."""
-        if self._status is RunStatus.RUNNING:
+        """Keep the first failure and stop everybody; that a peer died is the peer's failure."""
+        if failure.operator and self._runs[failure.operator].blames_peer:
+            self._second_hand.append(failure)
+            asyncio.get_running_loop().call_later(_PATIENCE, self._blame_peers)
+        elif self._status is RunStatus.RUNNING:
             self._status, self._failure = status, failure
+            self._stop_all()
+
+    def _blame_peers(self) -> None:
+        """Take a failure at second hand: the peer itself has not said what happened."""
+        if self._second_hand and self._status is RunStatus.RUNNING:
+            self._status, self._failure = RunStatus.FAILED, self._second_hand[0]
             self._stop_all()
 
     def _stop_all(self) -> None:
