@@ -32,7 +32,7 @@ MAY_IMPORT = {
     FACE: {"errors", "types", "streams", "_core", "gathering", "driver", "compat"},
     "testing": {"errors", "types", "_core", FACE},
     "pipeline": {"errors", "types", "streams"},
-    "runner": {"errors", "types", "pipeline", FACE},
+    "runner": {"errors", "types", "streams", "pipeline", FACE},
     "platform": {"errors", "types", "pipeline", "runner"},
     "cli": {"errors", "types", "pipeline", "runner", "platform", FACE},
 }

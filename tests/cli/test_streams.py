@@ -95,7 +95,11 @@ def test_json_has_all_counters(workshop: Workshop, pipeline: Path) -> None:
 
 def edge(name: str, **values: Any) -> StreamEdgeReport:
     counters = dict.fromkeys(
-        "offered skipped accepted taken released dropped unread lost late queued held".split(), 0
+        [
+            *("offered", "skipped", "accepted", "taken", "released", "dropped", "unread", "lost"),
+            *("late", "queued", "held"),
+        ],
+        0,
     )
     known = {"policy": "block", "share": None, "deadline": None, "is_open": True, "rate": 1234.5}
     known |= {"median": 2e-6, "p99": 0.0035, "consumers": (), "remark": ""}

@@ -166,6 +166,29 @@ def test_nobody_waits_for_an_operator_that_ends_without_a_frame(workshop: Worksh
     assert not found["shell/x"].is_open
 
 
+def test_stream_that_no_operator_takes_holds_nobody_up(workshop: Workshop) -> None:
+    operator(workshop, "camera", CAMERA)
+    result = workshop.run(pipeline())
+    assert result.status is RunStatus.SUCCEEDED, result.failure
+    assert (result.streams[0].produced, result.streams[0].unclaimed) == (50, 50)
+    assert result.losses == ["camera.x: of 50 frames 50 were made when nobody took any"]
+
+
+def test_consumer_that_is_killed_with_frames_is_the_failure(workshop: Workshop) -> None:
+    operator(workshop, "camera", CAMERA)
+    operator(
+        workshop,
+        "count",
+        "        kept = [payload.inputs['x'].next() for _ in 'a']; os.kill(os.getpid(), 9)",
+    )
+    result = workshop.run(pipeline(count=""))
+    assert result.failure is not None
+    assert (result.failure.operator, result.failure.error) == ("count", "PeerDiedError")
+    edge = edges(result)["count/x"]
+    assert (edge.taken, edge.lost) == (1, 1)
+    assert "1 held by a consumer that died" in edge.remark
+
+
 def test_producer_outlives_all_who_take_frames(workshop: Workshop) -> None:
     operator(
         workshop, "camera", CAMERA + "        print(payload.outputs['x'].stream.unclaimed > 0)\n"

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clara_fastio.errors import FreedError, NotFoundError
 from clara_fastio.runner.streams import JobStream
+from clara_fastio.streams import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,10 +53,11 @@ class JobMemory:
         self._streams: dict[str, JobStream] = {}
         # Operators that are not complete; a producer may outlive all who take its frames.
         self._users: dict[str, set[str]] = {}
+        taken = {source_variable(each) for one in pipeline.operators for each in one.inputs}
         try:
             for operator in pipeline.operators:
                 for output in typed_outputs(operator):
-                    self._declare(operator, output)
+                    self._declare(operator, output, taken)
             for operator in pipeline.operators:
                 for entry in typed_inputs(operator):
                     self._users[source_variable(entry)].add(operator.name)
@@ -64,14 +67,18 @@ class JobMemory:
             self.close()
             raise
 
-    def _declare(self, operator: Operator, output: Output) -> None:
+    def _declare(self, operator: Operator, output: Output, taken: set[str]) -> None:
         name = variable_name(operator.name, output.name or "")
         shape = tuple(None if size < 0 else size for size in output.shape)
+        queue = output.queue
+        if queue is not None and name not in taken and queue.policy == Policy.BLOCK:
+            # Nobody will come, for whom the first frame would wait.
+            queue = dataclasses.replace(queue, policy=Policy.DROP_OLDEST)
         variable = self._context.declare(
-            name, shape, str(output.element_type), producer=operator.name, queue=output.queue
+            name, shape, str(output.element_type), producer=operator.name, queue=queue
         )
         self._users[name] = {operator.name}
-        if output.queue is not None:
+        if queue is not None:
             self._streams[name] = JobStream(operator, output, variable)
 
     def connect(self, role: str) -> int:

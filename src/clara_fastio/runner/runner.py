@@ -9,7 +9,6 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from clara_fastio.errors import PipelineError
 from clara_fastio.runner.events import Note, ignore
 from clara_fastio.runner.interruption import interruptible
 from clara_fastio.runner.job import Job
@@ -21,6 +20,7 @@ from clara_fastio.runner.payload import Payload
 from clara_fastio.runner.result import Failure, OperatorState, RunResult, RunStatus
 from clara_fastio.runner.runtimes import make_runtime
 from clara_fastio.runner.settings import Settings
+from clara_fastio.runner.support import refuse_unsupported
 from clara_fastio.runner.work_payload import WorkPayload
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Runner:
     ) -> None:
         self._pipeline = pipeline
         self._settings = settings or Settings()
-        _refuse_unsupported(pipeline, self._settings)
+        refuse_unsupported(pipeline, self._settings)
         place = self._settings.place
         self.job_id = place.job_id if place else uuid.uuid4().hex
         self._observe = observe
@@ -282,20 +282,6 @@ class Runner:
             reason = f"operator {self._failure.operator!r} failed: {reason}"
         for run in self._runs.values():
             run.stop(reason)
-
-
-def _refuse_unsupported(pipeline: Pipeline, settings: Settings) -> None:
-    for operator in pipeline.operators:
-        services = () if operator.name in settings.services else operator.services
-        for kind, found, advice in (
-            ("services", services, "start them yourself and give their addresses"),
-            ("models", operator.models, "start a server for them and give its address"),
-        ):
-            if found:
-                raise PipelineError(
-                    f"operator {operator.name!r} asks for {kind}, which this runner does not "
-                    f"offer; {advice} in the operator's 'variables'"
-                )
 
 
 def run_pipeline(
