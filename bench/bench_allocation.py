@@ -61,7 +61,7 @@ def test_fresh(measure, report, host, names, size):
         names["kept"].clear()
         if "context" in names:
             names["context"].close()
-        names["context"] = fastio.open_context(host.new(instead=True))
+        names["context"] = fastio.open_context(host.new("replace"))
 
     reserve = "kept.append(fresh_memfd(nbytes))"
     twins = {

@@ -89,10 +89,10 @@ class Host:
         self._worker = worker
         self._number = 0
 
-    def new(self, *, instead: bool = False) -> str:
-        """Host one more context, or one in place of all that it hosts; give the name."""
+    def new(self, how: str = "add") -> str:
+        """Host one more context, one in place of all that it hosts, or a crowded one; name it."""
         self._number += 1
-        self._worker.order("replace" if instead else "add", self._number)
+        self._worker.order(how, self._number)
         self._worker.result()
         return f"bench-{self._worker.pid}-{self._number}"
 

@@ -8,6 +8,7 @@ sends; its consumer looks at both and gives the slot back: the size must not sho
 from __future__ import annotations
 
 import os
+import statistics
 
 import pytest
 
@@ -24,6 +25,9 @@ BLOCKING, SPINNING = (f"{OURS.title}, {variant}" for variant in ("blocking", "sp
 CPP_BLOCKING, CPP_SPINNING = (f"{name}, C++" for name in (BLOCKING, SPINNING))
 #: Nanoseconds that a wait looks for its frame before it sleeps.
 SPIN = {CPP_BLOCKING: 0, CPP_SPINNING: 20_000}
+
+#: Pairs of processes where one may be lucky.
+PAIRS = 4
 
 #: Starting every peer takes longer than a test may.
 pytestmark = pytest.mark.timeout(0)
@@ -57,8 +61,8 @@ def bare_pair(crew):
 def stream_pair(crew, host):
     """Start two sides that have streams in one context."""
 
-    def start(nbytes: int, spin: int) -> Crew:
-        name = host.new()
+    def start(nbytes: int, spin: int, name: str = "") -> Crew:
+        name = name or host.new()
         sides = crew(
             *(
                 (compiled("bench_handover_frames"), cpu, role, name, nbytes, spin)
@@ -95,6 +99,31 @@ def test_handover(measure, report, bare_pair, stream_pair, handovers):
         )
         judge(findings, size, [n.removesuffix(f", {size}") for n in names if n in turns.twins])
         report(findings)
+
+
+def test_crowd(measure, report, host, stream_pair):
+    """A hundred thousand other variables in the context must not show.
+
+    Where its memory happens to lie makes a pair of processes faster or slower for all its life, by
+    more than is looked for here: so there are several, and each is compared with each.
+    """
+    alone, crowded = "two streams alone", "beside 100,000 variables"
+    nbytes = SIZES["64 KiB"]
+    twins = {}
+    for i in range(PAIRS):
+        for name, how in {alone: "add", crowded: "crowd"}.items():
+            twins[f"{name}, {i}"] = stream_pair(nbytes, SPIN[CPP_SPINNING], host.new(how))
+    turns = measure(twins, block=0.01, rounds=30)
+    findings = Findings(
+        "Hand-over of a frame beside other variables", turns, f"{alone}, 0", unit="us"
+    )
+    ratio = statistics.median(
+        findings.ratios(f"{crowded}, {i}", f"{alone}, {j}")["cpu"]
+        for i in range(PAIRS)
+        for j in range(PAIRS)
+    )
+    findings.at_most(f"{crowded} / {alone}, {PAIRS} pairs of each", 1.1, cpu=ratio)
+    report(findings)
 
 
 def judge(findings: Findings, size: str, present: list[str]) -> None:

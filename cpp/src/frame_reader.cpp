@@ -145,21 +145,25 @@ void FrameReader::map() {
   block_ = std::move(block);
 }
 
+const layout::FrameHead& FrameReader::head(std::uint32_t slot) const noexcept {
+  return reinterpret_cast<const layout::FrameHead*>(block_->data)[slot];
+}
+
 void FrameReader::describe(Frame& frame) {
-  const auto& head = reinterpret_cast<const layout::FrameHead*>(block_->data)[frame.slot];
-  const std::uint64_t version = head.version.load(std::memory_order_acquire);
+  const layout::FrameHead& it = head(frame.slot);
+  const std::uint64_t version = it.version.load(std::memory_order_acquire);
   bool is_sound = version % 2 == 0 && version != 0;
   frame.version = version / 2;
-  frame.number = client::load_relaxed(head.number);
-  frame.timestamp = client::load_relaxed(head.committed_monotonic);
-  frame.header = head.header;
+  frame.number = client::load_relaxed(it.number);
+  frame.timestamp = client::load_relaxed(it.committed_monotonic);
+  frame.header = it.header;
   frame.data = block_->data + plan_.first + frame.slot * plan_.stride;
   if (!declared_.is_dynamic()) {
     frame.shape = declared_;
     frame.nbytes = declared_nbytes_;
   } else {
     frame.shape.ndim = declared_.ndim;
-    client::copy_relaxed(frame.shape.dimensions.data(), head.dimensions, declared_.ndim);
+    client::copy_relaxed(frame.shape.dimensions.data(), it.dimensions, declared_.ndim);
     is_sound = is_sound && !frame.shape.is_dynamic() && frame.shape.fits(declared_);
     if (is_sound) frame.nbytes = frame.shape.nbytes(element_type_);
     is_sound = is_sound && frame.nbytes <= state_->stream.queue.slot_nbytes;
@@ -180,6 +184,15 @@ void FrameReader::count(std::uint64_t committed) noexcept {
   if (deadline != 0 && latency > deadline) add_one(me.late);
 }
 
+/// The commit of the frame says how long looking for it would have taken.
+void FrameReader::adapt_spin(steady_clock::time_point start) noexcept {
+  const Found found = find_next();
+  if (found.slot == kNoSlot) return;
+  const std::uint64_t committed = client::load_relaxed(head(found.slot).committed_monotonic);
+  state_->spin.came_after(nanoseconds(static_cast<std::int64_t>(committed)) -
+                          start.time_since_epoch());
+}
+
 bool FrameReader::wait(nanoseconds slice) {
   entry_->context().check_process();
   const auto start = steady_clock::now();
@@ -196,8 +209,7 @@ bool FrameReader::wait(nanoseconds slice) {
     is_there = has_news();
   }
   lane.sleepers.fetch_and(~bit);
-  const nanoseconds slept = steady_clock::now() - start;
-  if (is_there && slept < slice) state_->spin.slept(slept);
+  if (is_there && block_) adapt_spin(start);
   if (!is_there) entry_->require_live();
   return is_there;
 }

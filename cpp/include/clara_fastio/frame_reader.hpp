@@ -74,7 +74,9 @@ class CLARA_FASTIO_EXPORT FrameReader {
   bool has_news() const noexcept;
   Result nothing(layout::StreamState stream_state);
   void map();
+  const layout::FrameHead& head(std::uint32_t slot) const noexcept;
   void describe(Frame& frame);
+  void adapt_spin(std::chrono::steady_clock::time_point start) noexcept;
   void count(std::uint64_t committed) noexcept;
 
   const std::shared_ptr<Entry> entry_;

@@ -34,17 +34,19 @@ class Spin {
     bound_ = bound_ < kLeast ? std::chrono::nanoseconds(0) : bound_ / 2;
     return false;
   }
-  /// A sleep is over that took so long.
-  void slept(std::chrono::nanoseconds time) noexcept {
-    if (time < most_ + kWakeTime) bound_ = most_;
+  /// What was waited for came so long after the wait had begun.
+  void came_after(std::chrono::nanoseconds time) noexcept {
+    if (time < most_) bound_ = most_;
   }
+  /// The same for who knows only how long it slept: the wake-up is part of that.
+  void slept(std::chrono::nanoseconds time) noexcept { came_after(time - kWakeTime); }
   bool is_on() const noexcept { return most_.count() > 0; }
 
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr int kLooks = 32;
   static constexpr std::chrono::nanoseconds kLeast{1'000};
-  static constexpr std::chrono::nanoseconds kWakeTime{50'000};
+  static constexpr std::chrono::nanoseconds kWakeTime{20'000};
 
   std::chrono::nanoseconds most_;
   std::chrono::nanoseconds bound_;
