@@ -142,6 +142,10 @@ build/peers/ready: pyproject.toml
 demo: .venv/installed  ## Run the brain example
 	examples/brain/run
 
+.PHONY: demo-microscope
+demo-microscope: .venv/installed  ## Run the microscope example: frames of a camera, followed live
+	examples/microscope/run
+
 # Form.
 
 .PHONY: lint
