@@ -72,18 +72,28 @@ class Metrics:
             ("medium",),
             registry=self.registry,
         )
+        self._frames = Counter(
+            "clara_frames",
+            "Frames of streams, by what became of them at an edge.",
+            ("fate",),
+            registry=self.registry,
+        )
 
     def observe_call(self, method: Method, code: Code, seconds: float) -> None:
         """Count an answered call."""
         self._calls.labels(method.service, method.name, code.name).inc()
         self._call_seconds.labels(method.service, method.name).observe(seconds)
 
-    def observe_job(self, status: str, seconds: float, edges: Mapping[str, int]) -> None:
-        """Count a job that has stopped; `edges` are bytes by medium, ``memory`` or ``disk``."""
+    def observe_job(
+        self, status: str, seconds: float, edges: Mapping[str, int], frames: Mapping[str, int]
+    ) -> None:
+        """Count a job that has stopped; `edges` are bytes by medium, `frames` those of streams."""
         self._jobs.labels(status).inc()
         self._job_seconds.labels(status).observe(seconds)
         for medium, nbytes in edges.items():
             self._edge_bytes.labels(medium).inc(nbytes)
+        for fate, count in frames.items():
+            self._frames.labels(fate).inc(count)
 
     def watch(self, snapshot: Callable[[], Snapshot]) -> None:
         """Ask `snapshot` each time that somebody looks; it is called in another thread."""

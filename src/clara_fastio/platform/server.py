@@ -38,10 +38,10 @@ from clara_fastio.runner import Images, load_images
 from clara_fastio.runner.runtimes.devices import device_names, parse_devices
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from clara_fastio.platform.access import Access
+    from clara_fastio.platform.jobs.execution import Outcome
     from clara_fastio.platform.records.jobs import JobRecord
     from clara_fastio.platform.settings import ServerSettings
     from clara_fastio.platform.wire.codes import Code
@@ -173,10 +173,11 @@ class Server:
         _LOG.debug("%s answered %s in %.6f s", method.path, code.name, seconds)
         self._metrics.observe_call(method, code, seconds)
 
-    def _observe_job(self, job: JobRecord, edges: Mapping[str, int]) -> None:
+    def _observe_job(self, job: JobRecord, outcome: Outcome) -> None:
         started, stopped = job.started or 0, job.stopped or 0
         _LOG.info("job %s stopped: %s", job.id, job.status.name, extra={"job": job.id})
-        self._metrics.observe_job(job.status.name, (stopped - started) / 1e9, edges)
+        seconds = (stopped - started) / 1e9
+        self._metrics.observe_job(job.status.name, seconds, outcome.edges, outcome.frames)
 
 
 def _job_settings(settings: ServerSettings, root: Path) -> JobSettings:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 import urllib.request
@@ -24,6 +25,39 @@ operators:
   container: {image: none, command: ["true"]}
   input: [{from: only, path: /in}]
 """
+
+
+DRIVER = """
+from clara_fastio import Driver
+driver = Driver(execute_handler=lambda driver, payload: [None for _ in payload.BODY])
+driver.start()
+driver.wait_for_completion()
+"""
+MAKE = DRIVER.replace("BODY", "outputs['x'].frames(30)")
+TAKE = DRIVER.replace("BODY", "inputs['x'].frames()")
+X = {"name": "x", "type": "array", "element-type": "u8", "shape": [4]}
+STREAMING = {
+    "api-version": "1.0.0",
+    "name": "streaming",
+    "operators": [
+        {
+            "name": "camera",
+            "container": {"image": "none", "command": ["python", "-c", MAKE]},
+            "output": [{**X, "queue": {"depth": 2}}],
+        },
+        {
+            "name": "all",
+            "container": {"image": "none", "command": ["python", "-c", TAKE]},
+            "input": [{"from": "camera", **X}],
+        },
+        {
+            "name": "last",
+            "after": ["camera"],
+            "container": {"image": "none", "command": ["python", "-c", TAKE]},
+            "input": [{"from": "camera", **X, "policy": "latest"}],
+        },
+    ],
+}
 
 
 def free_port():
@@ -51,8 +85,8 @@ def scrape(serve):
         yield Wire(channel), read
 
 
-def create_and_start(wire):
-    definition = pipelines_pb2.PipelineDefinitionFile(content=TEXT)
+def create_and_start(wire, text=TEXT):
+    definition = pipelines_pb2.PipelineDefinitionFile(content=text)
     pipeline = wire.Pipelines.Create([pipelines_pb2.PipelinesCreateRequest(definition=definition)])
     request = jobs_pb2.JobsCreateRequest(pipeline_id=pipeline.pipeline_id, name="a")
     job = wire.Jobs.Create(request)
@@ -93,6 +127,22 @@ def test_a_job_is_seen_while_it_runs_and_counted_when_it_stops(scrape):
     assert found["clara_jobs_total", "HEALTHY"] == 1
     assert found["clara_job_seconds_sum", "HEALTHY"] >= 0.5
     assert found["clara_edge_bytes_total", "disk"] == 5
+
+
+def test_frames_are_counted_by_their_fate_and_losses_are_told(scrape):
+    wire, read = scrape
+    job = create_and_start(wire, json.dumps(STREAMING))
+    status = wait_until_stopped(wire, job.job_id)
+    assert status.status == jobs_pb2.JOB_STATUS_HEALTHY, status.messages
+    assert list(status.messages) == [
+        "camera.x to last: of 30 frames 29 dropped by its policy latest"
+    ]
+    found = read()
+    assert found["clara_frames_total", "accepted"] == 60
+    assert found["clara_frames_total", "taken"] == 31
+    assert found["clara_frames_total", "dropped"] == 29
+    assert found["clara_frames_total", "lost"] == 0
+    assert found["clara_edge_bytes_total", "stream"] == 31 * 4
 
 
 def test_a_metrics_port_that_is_taken_is_named(serve):

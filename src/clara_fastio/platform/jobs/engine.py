@@ -8,7 +8,7 @@ import logging
 import shutil
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from clara_fastio.errors import FastIOError, PipelineError, SystemCallError
@@ -77,7 +77,7 @@ class Engine:
     changed
         Told of each job whose record has changed.
     stopped
-        Told of each job that has ended, with the bytes that went along its edges, by medium.
+        Told of each job that has ended, and how.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Engine:
         store: PayloadStore,
         settings: JobSettings,
         changed: Callable[[JobRecord], object],
-        stopped: Callable[[JobRecord, Mapping[str, int]], None],
+        stopped: Callable[[JobRecord, Outcome], None],
     ) -> None:
         self._database = database
         self._store = store
@@ -228,7 +228,7 @@ class Engine:
             await self._supervision.kill(record.id)
             outcome = Outcome(JobStatus.FAULTED, ("internal error; the server's log says more",))
         if active.is_evicted and outcome.status is JobStatus.CANCELED:
-            outcome = Outcome(JobStatus.EVICTED, outcome.messages, outcome.edges)
+            outcome = replace(outcome, status=JobStatus.EVICTED)
         await asyncio.to_thread(self._recount, record.payload_id)
         now = time.time_ns()
         stopped = await self._insist(
@@ -237,7 +237,7 @@ class Engine:
             )
         )
         self._note(active, stopped)
-        self._stopped(stopped, outcome.edges)
+        self._stopped(stopped, outcome)
 
     async def _provide(
         self, active: Active, execution: Execution

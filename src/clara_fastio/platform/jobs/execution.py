@@ -30,11 +30,20 @@ _MARGIN = 10.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended; `edges` are the bytes that went by ``memory`` and by ``disk``."""
+    """How a job ended.
+
+    Attributes
+    ----------
+    edges
+        Bytes that went by ``memory``, by ``stream`` and by ``disk``.
+    frames
+        Frames of its streams by what became of them, such as ``accepted`` and ``dropped``.
+    """
 
     status: JobStatus
     messages: tuple[str, ...]
     edges: Mapping[str, int] = field(default_factory=dict)
+    frames: Mapping[str, int] = field(default_factory=dict)
 
 
 class Execution:
@@ -110,7 +119,9 @@ class Execution:
                 await self._follow(_operator(message))
             elif message["kind"] == "result":
                 texts = tuple(storable(text) for text in message["messages"])
-                self._result = Outcome(JobStatus(message["status"]), texts, message["edges"])
+                self._result = Outcome(
+                    JobStatus(message["status"]), texts, message["edges"], message["frames"]
+                )
             elif message["kind"] == "memory":
                 self.memory = message["nbytes"]
 

@@ -38,6 +38,10 @@ LONGEST_LINE = 64 << 20
 #: Characters of a text that goes into the messages of a job; of longer ones the end is kept.
 _LONGEST_TEXT = 8192
 
+#: Sentences about frames that were lost that go into the messages of a job; its log has all.
+_MOST_LOSSES = 20
+_FATES = ("accepted", "skipped", "taken", "dropped", "unread", "lost", "late")
+
 #: Seconds between two looks at the shared memory.
 _MEASURE_EVERY = 1.0
 
@@ -127,16 +131,25 @@ class JobProgram:
         messages = [] if result.failure is None else describe(result.failure)
         if messages:
             self._log(messages[0])
+        for loss in result.losses:
+            self._log(loss)
+        messages += result.losses[:_MOST_LOSSES]
         edges: Counter[str] = Counter()
         for edge in result.edges:
             edges[edge.medium] += edge.nbytes
-        self._send_result(_OUTCOMES[result.status], messages, edges)
+        self._send_result(_OUTCOMES[result.status], messages, edges, count_frames(result))
 
     def _send_result(
-        self, status: JobStatus, messages: list[str], edges: Mapping[str, int] | None = None
+        self,
+        status: JobStatus,
+        messages: list[str],
+        edges: Mapping[str, int] | None = None,
+        frames: Mapping[str, int] | None = None,
     ) -> None:
         texts = [self._plan.without_paths(text) for text in messages]
-        self._server.send_message("result", status=status, messages=texts, edges=edges or {})
+        self._server.send_message(
+            "result", status=status, messages=texts, edges=edges or {}, frames=frames or {}
+        )
 
     async def _measure(self, runner: Runner) -> None:
         """Tell the server now and then how much shared memory the job holds."""
@@ -153,6 +166,16 @@ class JobProgram:
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
         with contextlib.suppress(OSError), (self._plan.logs / f"{RUNNER_LOG}.log").open("a") as log:
             log.write(f"{now}Z {self._plan.without_paths(text)}\n")
+
+
+def count_frames(result: RunResult) -> dict[str, int]:
+    """Add up the frames of all edges by what became of them; empty without streams."""
+    frames: Counter[str] = Counter()
+    for stream in result.streams:
+        frames["unclaimed"] += stream.unclaimed
+        for edge in stream.edges:
+            frames.update({fate: getattr(edge, fate) for fate in _FATES})
+    return dict(frames)
 
 
 def describe(failure: Failure) -> list[str]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from clara_fastio.platform.jobs.engine import Activity
+    from clara_fastio.platform.jobs.execution import Outcome
     from clara_fastio.platform.jobs.settings import JobSettings
     from clara_fastio.platform.payloads.store import PayloadStore
     from clara_fastio.platform.records.database import Database
@@ -54,7 +55,7 @@ class JobManager:
     settings
         How jobs are run.
     stopped
-        Told of each job that has run and ended, with the bytes along its edges by medium.
+        Told of each job that has run and ended, and how.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class JobManager:
         database: Database,
         store: PayloadStore,
         settings: JobSettings,
-        stopped: Callable[[JobRecord, Mapping[str, int]], None] = lambda _job, _edges: None,
+        stopped: Callable[[JobRecord, Outcome], None] = lambda _job, _outcome: None,
     ) -> None:
         self._database = database
         self._store = store
