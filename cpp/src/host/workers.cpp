@@ -5,6 +5,7 @@
 
 #include "clara_fastio/error.hpp"
 #include "posix/cgroup.hpp"
+#include "posix/huge_pages.hpp"
 #include "posix/memfd.hpp"
 
 namespace clara_fastio::host {
@@ -68,9 +69,11 @@ posix::UniqueFd Workers::reserve_now(const Job& job) {
       posix::create_memfd("clara-fastio:" + context_name_ + ":" + std::to_string(job.ticket));
   posix::set_size(fd.get(), job.nbytes);
   posix::seal_size(fd.get());
+  const bool wants_huge = job.nbytes >= posix::kHugePage && posix::gives_huge_pages_on_request();
   for (std::uint64_t at = 0; at < job.nbytes; at += kStep) {
     const std::uint64_t step = std::min(kStep, job.nbytes - at);
     if (at > 0) check_room(step, job.nbytes);
+    if (wants_huge) posix::request_huge_pages(fd.get(), at, step);
     posix::reserve(fd.get(), at, step);
   }
   return fd;
