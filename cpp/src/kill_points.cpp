@@ -17,10 +17,15 @@ namespace {
 /// What is armed in this process, read once.
 struct Armed {
   std::string name;
+  int signal = SIGKILL;
   std::atomic<long> passes{0};
 
   Armed() {
     const char* text = std::getenv("CLARA_FASTIO_KILL");
+    if (text == nullptr) {
+      text = std::getenv("CLARA_FASTIO_STOP");
+      signal = SIGSTOP;
+    }
     if (text == nullptr) return;
     name = text;
     long count = 1;
@@ -42,7 +47,7 @@ Armed& armed() {
 void pass_kill_point(const char* name) noexcept {
   Armed& it = armed();
   if (it.name.empty() || std::strcmp(name, it.name.c_str()) != 0) return;
-  if (it.passes.fetch_sub(1) == 1) kill(getpid(), SIGKILL);
+  if (it.passes.fetch_sub(1) == 1) kill(getpid(), it.signal);
 }
 
 }  // namespace clara_fastio

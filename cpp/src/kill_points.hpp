@@ -6,8 +6,9 @@
 /// `CLARA_FASTIO_KILL_POINT("name")` ends the process with SIGKILL at that instruction when a test
 /// asked for it. Only in test builds; elsewhere it is nothing.
 ///
-/// CLARA_FASTIO_KILL="name" or "name:3" arms the third pass. The names lie in a section of the
-/// binary, so a test can read their list and see which were never reached.
+/// CLARA_FASTIO_KILL="name" or "name:3" arms the third pass; CLARA_FASTIO_STOP does so with
+/// SIGSTOP, so that others act while the process is held up there. The names lie in a section of
+/// the binary, so a test can read their list and see which were never reached.
 #ifdef CLARA_FASTIO_KILL_POINTS
 
 namespace clara_fastio {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Places in a stream: how many there are, who gets one that was used before, and what it counts.
+#include <atomic>
 #include <vector>
 
 #include "frames_testing.hpp"
@@ -133,6 +134,27 @@ TEST_F(FramePlaces, AreEnoughForAnyNumberOfNames) {
     expect_adds_up(one);
     EXPECT_EQ(one.taken, one.name == "stays" ? 200u : 1u) << one.name;
   }
+}
+
+TEST_F(FramePlaces, ThatAreGivenUpWhileFramesComeKeepNoSlot) {
+  const auto stays = subscribe("stays");
+  std::atomic<bool> is_over = false;
+  std::thread comes_and_goes([&, context = stranger(*host)] {
+    const EdgeOptions options = edge("other", Policy::drop_oldest);
+    for (int i = 0; i < 2000; ++i) FrameReader(context->find("frames"), options);
+    is_over = true;
+  });
+  int value = 0;
+  for (; !is_over; ++value) {
+    send(*writer, value % 256);
+    EXPECT_EQ(receive(*stays), value % 256);
+  }
+  comes_and_goes.join();
+  const EdgeInfo counted = info("other");
+  EXPECT_EQ(counted.queued, 0u);
+  EXPECT_EQ(counted.taken, 0u);
+  EXPECT_EQ(info("stays").taken, static_cast<std::uint64_t>(value));
+  for (int i = 0; i < 3; ++i) send(*writer, i);
 }
 
 TEST_F(FramePlaces, OfAnotherMemberAreNotTaken) {

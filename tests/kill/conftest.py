@@ -28,6 +28,9 @@ POINTS: Final[dict[str, Callable[[str], bool]]] = {
     "client_point": lambda name: not name.startswith(("host.", *points.STREAMS)),
     "host_point": lambda name: name.startswith("host.") and not name.startswith(points.STREAMS),
     "producer_point": lambda name: name.startswith("frame.") and name not in points.CONSUMERS,
+    "held_up_point": lambda name: (
+        name.startswith("frame.") and name not in points.CONSUMERS | points.WAITS
+    ),
     "consumer_point": lambda name: name in points.CONSUMERS,
     "stream_host_point": lambda name: name.startswith("host.") and name.startswith(points.STREAMS),
 }

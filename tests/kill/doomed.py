@@ -47,15 +47,25 @@ class Doomed:
         ``{state}`` stands for the descriptor of the words.
     kill_point
         ``"name:pass"`` at which it kills itself.
+    stop_point
+        The same, at which it stops until it is told to go on.
     """
 
-    def __init__(self, program: str, *arguments: object, kill_point: str | None = None) -> None:
+    def __init__(
+        self,
+        program: str,
+        *arguments: object,
+        kill_point: str | None = None,
+        stop_point: str | None = None,
+    ) -> None:
         self._state = os.memfd_create("crash-state")
         os.ftruncate(self._state, 8)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         environment = dict(os.environ)
         if kill_point is not None:
             environment["CLARA_FASTIO_KILL"] = kill_point
+        if stop_point is not None:
+            environment["CLARA_FASTIO_STOP"] = stop_point
         self._process = subprocess.Popen(
             [
                 str(KILL_POINT_LIBRARY / f"crash_{program}"),
@@ -105,6 +115,16 @@ class Doomed:
         """Kill it after some time."""
         time.sleep(seconds)
         self.kill()
+
+    def wait_until_stopped(self) -> None:
+        """Wait until it has stopped where it was to."""
+        _, status = os.waitpid(self.pid, os.WUNTRACED)
+        if not os.WIFSTOPPED(status):
+            raise ProgramError(f"process {self.pid} ended before it stopped: {self.errors}")
+
+    def go_on(self) -> None:
+        """Let it go on after a stop."""
+        self._process.send_signal(signal.SIGCONT)
 
     def has_ended(self, timeout: float = 0) -> bool:
         """Wait until the kernel reports its end."""

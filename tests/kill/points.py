@@ -20,6 +20,9 @@ STREAMS = ("frame.", "host.subscribe.", "host.unsubscribe.", "host.repair.stream
 #: Of these, where consumers die; at the others that begin with ``frame.``, producers do.
 CONSUMERS = frozenset({"frame.taking", "frame.held", "frame.released", "frame.consumer_asleep"})
 
+#: Where a producer does not pass while its consumers take every frame at once.
+WAITS = frozenset({"frame.dropped", "frame.finished", "frame.producer_asleep"})
+
 #: At these the process holds a lock, or is in the middle of a change that others can see.
 CRITICAL = frozenset(
     {

@@ -79,6 +79,23 @@ def test_consumers_get_all_that_is_complete_when_the_producer_dies_at(
             assert info.state == ("finished" if is_last else "died")
 
 
+def test_nothing_keeps_a_slot_when_an_edge_is_closed_while_the_producer_is_at(
+    held_up_point, context, tally
+):
+    with Stream(
+        context, tally, ("steady", "restarted"), depth=1, stop_point=f"{held_up_point}:5"
+    ) as stream:
+        stream.start_consumers()
+        stream.producer.wait_until_stopped()
+        stream.is_held_up = True
+        (victim,) = stream.victims()
+        victim.process.kill()
+        stream.bury(victim, f"stopped: {held_up_point}")
+        stream.is_held_up = False
+        stream.producer.go_on()
+        stream.finish(kill=False)
+
+
 @pytest.mark.parametrize("name", ["group", "restarted", "oldest"])
 def test_others_go_on_when_a_consumer_dies_at(consumer_point, name, context, tally, frame_passes):
     with Stream(context, tally, ("steady", name), depth=16, pace=8, producer_pace=8) as stream:
