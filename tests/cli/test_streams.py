@@ -122,7 +122,7 @@ def test_live_view_shows_rates_latencies_and_losses(width: int) -> None:
     if width >= 80:
         assert "2 us" in text
         assert "3.5 ms" in text
-        (left,) = [line.split() for line in text.splitlines() if " left " in line]
+        (left,) = [line.split() for line in text.splitlines() if "left" in line.split()]
         assert "7" in left
         assert "3" in left
 

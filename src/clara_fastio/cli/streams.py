@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 #: Columns, and how wide a terminal must be for them. Padded, so that nothing moves.
 _COLUMNS = (
-    ("STREAM", 0),
+    ("STREAM", 88),
     ("TO", 0),
-    ("POLICY", 110),
+    ("POLICY", 129),
     (">FRAMES/S", 0),
-    (">  MEDIAN", 60),
-    (">     P99", 70),
-    (">QUEUED", 80),
-    (">HELD", 120),
-    (">  TAKEN", 90),
+    (">  MEDIAN", 62),
+    (">     P99", 74),
+    (">QUEUED", 97),
+    (">HELD", 115),
+    (">  TAKEN", 108),
     (">DROPPED", 0),
-    (">SKIPPED", 130),
-    (">UNREAD", 120),
+    (">SKIPPED", 155),
+    (">UNREAD", 145),
     (">LOST", 50),
-    (">LATE", 100),
+    (">LATE", 136),
 )
 
 
