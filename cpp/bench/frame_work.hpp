@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
-/// What the stages of a frame pipeline do with a frame: the same machine code for programs in C++
-/// and, through ctypes, in Python, so that nothing but the way between the stages is compared.
+/// What the stages of a frame pipeline do with a frame: the same machine code for compiled programs
+/// and interpreted ones, so that nothing but the way between the stages is compared.
 /// Every `nbytes` is a multiple of 8, every address is aligned to 8 bytes.
 extern "C" {
 
