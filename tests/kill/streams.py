@@ -207,6 +207,16 @@ class Stream:
             assert recovery <= LIMIT, f"after {recovery:.1f} s: {self.variable.stream}"
             time.sleep(0.0005)
 
+    def go_on(self) -> None:
+        """Let a producer that has stopped go on, and see that it does."""
+        self.is_held_up = False
+        before = self.ledger.committed
+        since = time.monotonic()
+        self.producer.go_on()
+        while not self._goes_on(before):
+            assert time.monotonic() - since <= LIMIT, f"it finds no slot: {self.variable.stream}"
+            time.sleep(0.0005)
+
     def _is_named(self, pid: int) -> bool:
         if any(one.pid == pid for one in self._context.processes()):
             return True

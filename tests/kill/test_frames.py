@@ -91,8 +91,7 @@ def test_nothing_keeps_a_slot_when_an_edge_is_closed_while_the_producer_is_at(
         (victim,) = stream.victims()
         victim.process.kill()
         stream.bury(victim, f"stopped: {held_up_point}")
-        stream.is_held_up = False
-        stream.producer.go_on()
+        stream.go_on()
         stream.finish(kill=False)
 
 
