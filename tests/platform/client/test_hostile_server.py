@@ -10,7 +10,13 @@ import pytest
 
 from clara_fastio import errors
 from clara_fastio.platform import Client, JobState, PayloadType
-from clara_fastio.platform._proto import clara_pb2, common_pb2, jobs_pb2, payloads_pb2
+from clara_fastio.platform._proto import (
+    clara_pb2,
+    common_pb2,
+    jobs_pb2,
+    payloads_pb2,
+    pipelines_pb2,
+)
 from clara_fastio.platform.wire.methods import METHODS, SERVICE_NAMES
 
 SOMEBODY = "a" * 32
@@ -93,6 +99,18 @@ def test_names_never_lead_out_of_the_destination(hostile, client, tmp_path, name
     with pytest.raises(errors.PlatformError, match="no name"):
         client.payloads.download(SOMEBODY, tmp_path / "to")
     assert {path.name for path in tmp_path.rglob("*")} <= {"to"}
+
+
+@pytest.mark.parametrize("path", ["../up.yaml", "/etc/cron.d/x", "a/../../x.yaml", r"..\up", "a\0"])
+def test_paths_of_a_definition_never_lead_out_of_its_folder(hostile, client, path):
+    def details(_request, _context):
+        for each in ("main.yaml", path):
+            definition = pipelines_pb2.PipelineDefinitionFile(path=each, content="x")
+            yield pipelines_pb2.PipelinesDetailsResponse(definition=definition)
+
+    hostile.answers = {"Details": details}
+    with pytest.raises(errors.PlatformError, match="file of the definition wrongly"):
+        client.pipelines.get(SOMEBODY)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def check_pipelines(wire, ledger):
     there = {
         answer.details.pipeline_id.value: dict(answer.details.metadata)
         for answer in wire.Pipelines.List(pipelines_pb2.PipelinesListRequest())
+        if answer.HasField("details")
     }
     for pipeline, metadata in ledger.pipelines.items():
         if pipeline in ledger.removed:

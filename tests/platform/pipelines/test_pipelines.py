@@ -42,6 +42,11 @@ def details(wire, pipeline_id):
     return wire.Pipelines.Details(pipelines_pb2.PipelinesDetailsRequest(pipeline_id=pipeline_id))
 
 
+def listed(wire):
+    answers = [answer.details.pipeline_id.value for answer in wire.Pipelines.List()]
+    return [each for each in answers if each]
+
+
 def names(nodes):
     return {node.name: names(node.next) for node in nodes}
 
@@ -76,7 +81,39 @@ def test_what_is_wrong_with_a_definition_is_told_with_its_place(wire):
     answer = wire.Pipelines.Create([part(TEXT.replace("from: first", "from: nobody"))])
     assert answer.header.code == -3
     assert any("main.yaml:9" in message for message in answer.header.messages)
-    assert wire.Pipelines.List() == []
+    assert listed(wire) == []
+
+
+OUTSIDE = [
+    *("../x.yaml", "../../x.yaml", "a/../../x.yaml", "..", "/x.yaml", "a/", "a\0.yaml"),
+    *(r"..\x.yaml", r"a\..\x.yaml", r"\x.yaml", "C:x.yaml", "file://x.yaml"),
+]
+
+
+@pytest.mark.parametrize("rpc", ["Create", "Update"])
+def test_paths_that_lead_out_of_the_folder_are_refused(wire, rpc):
+    """Who writes the files of Details into a folder must not be led out of it."""
+    made = create(wire)
+    kind = getattr(pipelines_pb2, f"Pipelines{rpc}Request")
+    fields = {"pipeline_id": made} if rpc == "Update" else {}
+    for path in OUTSIDE:
+        definition = pipelines_pb2.PipelineDefinitionFile(path=path, content=TEXT)
+        answer = getattr(wire.Pipelines, rpc)([kind(definition=definition, **fields)])
+        assert answer.header.code == -3, path
+        assert repr(path) in answer.header.messages[0]
+    assert listed(wire) == [made.value]
+    assert details(wire, made)[0].definition.path == "main.yaml"
+
+
+def test_paths_below_the_folder_are_kept(wire):
+    (answer,) = details(wire, create(wire, part(TEXT, "a..b/.hidden/main.yaml")))
+    assert answer.definition.path == "a..b/.hidden/main.yaml"
+
+
+def test_a_list_of_nothing_has_a_header(wire):
+    (answer,) = wire.Pipelines.List()
+    assert answer == pipelines_pb2.PipelinesListResponse(header=common_pb2.ResponseHeader())
+    assert answer.HasField("header")
 
 
 def test_repeated_metadata_of_one_stream_is_no_duplicate(wire):
@@ -88,7 +125,7 @@ def test_repeated_metadata_of_one_stream_is_no_duplicate(wire):
 def test_keys_that_differ_by_case_only_are_duplicates(wire):
     answer = wire.Pipelines.Create([part(TEXT, metadata={"Site": "1", "SITE": "2"})])
     assert answer.header.code == -6
-    assert wire.Pipelines.List() == []
+    assert listed(wire) == []
 
 
 def test_an_id_can_be_given_and_is_taken_once(wire):

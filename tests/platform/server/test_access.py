@@ -103,7 +103,7 @@ def test_a_server_may_be_told_to_be_insecure(serve):
     server = serve("--host", "0.0.0.0", "--insecure")
     port = server.address.rpartition(":")[2]
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        assert Wire(channel).Pipelines.List() == []
+        assert Wire(channel).Pipelines.List()[0].header.code == 0
 
 
 def test_tls_and_tokens_open_a_server_to_the_world(serve, tokens, certificate):
@@ -112,7 +112,7 @@ def test_tls_and_tokens_open_a_server_to_the_world(serve, tokens, certificate):
     target = f"localhost:{server.address.rpartition(':')[2]}"
     trusted = grpc.ssl_channel_credentials(certificate[0].read_bytes())
     with grpc.secure_channel(target, trusted) as channel:
-        assert Wire(channel, bearer(READ)).Pipelines.List() == []
+        assert Wire(channel, bearer(READ)).Pipelines.List()[0].header.code == 0
     with grpc.insecure_channel(target) as channel, pytest.raises(grpc.RpcError) as caught:
         Wire(channel, bearer(READ)).Pipelines.List(timeout=5)
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
@@ -125,7 +125,7 @@ def test_clients_can_be_asked_for_a_certificate(serve, certificate):
     target = f"localhost:{server.address.rpartition(':')[2]}"
     known = grpc.ssl_channel_credentials(pem.read_bytes(), key.read_bytes(), pem.read_bytes())
     with grpc.secure_channel(target, known) as channel:
-        assert Wire(channel).Pipelines.List() == []
+        assert Wire(channel).Pipelines.List()[0].header.code == 0
     unknown = grpc.ssl_channel_credentials(pem.read_bytes())
     with grpc.secure_channel(target, unknown) as channel, pytest.raises(grpc.RpcError) as caught:
         Wire(channel).Pipelines.List(pipelines_pb2.PipelinesListRequest(), timeout=5)

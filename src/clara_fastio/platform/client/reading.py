@@ -17,6 +17,7 @@ from clara_fastio.platform.client.states import (
     PayloadType,
 )
 from clara_fastio.platform.wire import timestamps
+from clara_fastio.platform.wire.definition_paths import fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,11 +70,19 @@ def pipeline_info(details: pipelines_pb2.PipelinesListResponse.PipelineDetails) 
 
 
 def pipeline(answers: list[pipelines_pb2.PipelinesDetailsResponse]) -> models.Pipeline:
-    """Put the parts together; the first has what is there once."""
+    """Put the parts together; the first has what is there once.
+
+    Raises
+    ------
+    PlatformError
+        There is none, or a path leads out of the definition's folder.
+    """
     first = _first(answers)
     contents: dict[str, str] = {}
     for answer in answers:
         path = answer.definition.path
+        if fault := fault_of(path):
+            raise PlatformError(f"the server names a file of the definition wrongly: {fault}")
         contents[path] = contents.get(path, "") + answer.definition.content
     graph: dict[str, tuple[str, ...]] = {}
     unseen = list(reversed(first.dag))

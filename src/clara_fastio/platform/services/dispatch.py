@@ -3,10 +3,10 @@
 
 A service is an object with one coroutine, or async generator, per rpc, named in snake case. It
 takes the request (or an async iterator of requests) and a :class:`Call`, and gives the answer (or
-yields answers), whose header it leaves alone. What it raises becomes a header with a code below
-zero, as :mod:`clara_fastio.platform.wire.codes` says. An answer that is ``bytes`` is sent as it is,
-with the header that it has. A service may read requests itself: its ``readers`` name, for an rpc,
-what makes a request out of its bytes.
+yields answers), whose header it leaves alone; when it yields none, a header goes out alone. What it
+raises becomes a header with a code below zero, as :mod:`clara_fastio.platform.wire.codes` says. An
+answer that is ``bytes`` is sent as it is, with the header that it has. A service may read requests
+itself: its ``readers`` name, for an rpc, what makes a request out of its bytes.
 """
 
 from __future__ import annotations
@@ -141,6 +141,9 @@ class Dispatcher:
                 async for answer in behave(_readable(request), call):
                     yield with_header(answer) if is_first else answer
                     is_first = False
+                if is_first:
+                    nothing: Message = method.response()
+                    yield with_header(nothing)
             except Exception as error:  # noqa: BLE001 - as above
                 code = code_of(error)
                 failure: Any = _failure(method, error, context)

@@ -12,6 +12,7 @@ from clara_fastio.platform._proto import pipelines_pb2
 from clara_fastio.platform.records import definitions, pairs, pipelines
 from clara_fastio.platform.records.definitions import StoredDefinition
 from clara_fastio.platform.services.dispatch import Role
+from clara_fastio.platform.wire.definition_paths import fault_of
 from clara_fastio.platform.wire.identifiers import new_id, parse_id, to_wire
 
 if TYPE_CHECKING:
@@ -177,7 +178,10 @@ class PipelinesService:
 
 
 def _take_part(parts: list[tuple[str, str]], part: pipelines_pb2.PipelineDefinitionFile) -> None:
-    parts.append((part.path or "pipeline.yaml", part.content))
+    path = part.path or "pipeline.yaml"
+    if fault := fault_of(path):
+        raise InvalidRequestError(fault)
+    parts.append((path, part.content))
     if sum(len(content) for _, content in parts) > LARGEST_DEFINITION:
         raise InvalidRequestError(
             f"the files of the definition have more than {LARGEST_DEFINITION} characters"
