@@ -28,6 +28,7 @@ from clara_fastio.platform.records import identity, payloads
 from clara_fastio.platform.records.database import Database
 from clara_fastio.platform.root import Root
 from clara_fastio.platform.services.clara import ClaraService
+from clara_fastio.platform.services.departures import tell_of_departures_briefly
 from clara_fastio.platform.services.dispatch import Dispatcher
 from clara_fastio.platform.services.jobs import JobsService
 from clara_fastio.platform.services.models import ModelsService
@@ -87,6 +88,7 @@ class Server:
             The address is taken, or the database cannot be reached.
         """
         access = access_of(self._settings)
+        tell_of_departures_briefly()
         async with contextlib.AsyncExitStack() as stack:
             root = Root(self._settings.root)
             stack.callback(root.close)
