@@ -32,7 +32,8 @@ def test_small(measure, report, crew, pipelines):
     places = (CPUS[0], CPUS[1], CPUS[0])
     threads = (compiled("bench_frame_pipeline"), *places, KIB64, DEPTH)
     twins[THREADS] = Crew(crew(threads), "frame")
-    for name, chain in pipelines.items():
+    for name in pipelines.firsts():
+        chain = pipelines[name]
         twins[name] = Crew([chain], f"step-{KIB64}")
         if name.startswith(OURS.title):
             twins[f"{name}: {OWN}"] = Crew([chain], f"clock-{KIB64}")
@@ -44,10 +45,8 @@ def test_small(measure, report, crew, pipelines):
         unit="us",
         absent=list(pipelines.absent),
     )
-    for name in pipelines:
-        if name not in turns.twins:
-            continue
-        if not name.startswith(OURS.title):
+    for name in pipelines.firsts():
+        if name not in turns.twins or not name.startswith(OURS.title):
             continue
         own = f"{name}: {OWN}"
         above = turns.difference(name, own, of="cpu_ns").median / HOPS / 1e3

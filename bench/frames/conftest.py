@@ -26,9 +26,13 @@ class Chains(dict[str, SupervisedChain]):
         super().__init__()
         self.absent: list[str] = []
 
-    def of(self, title: str) -> list[str]:
-        """Name the variants of a peer that are there."""
-        return [name for name in self if name.partition(",")[0] == title]
+    def firsts(self) -> list[str]:
+        """Name each variant of each peer once."""
+        return [name for name in self if not name.endswith(")")]
+
+    def copies(self, first: str) -> list[str]:
+        """Name everything that does the same as one of `firsts`."""
+        return [name for name in self if name == first or name.startswith(f"{first} (")]
 
 
 @contextlib.contextmanager
@@ -38,14 +42,15 @@ def started(kind: str, sizes: tuple[int, ...]) -> Iterator[Chains]:
     with contextlib.ExitStack() as stack:
         for entry in (OURS, *PEERS):
             for name, plan in plans(entry, kind, sizes).items():
-                chain = SupervisedChain(plan)
-                stack.callback(chain.close)
-                try:
-                    chain.wait_until_ready()
-                except TwinEndedError as error:
-                    chains.absent.append(f"{name} ({error})")
-                else:
-                    chains[name] = chain
+                for copy in range(entry.copies if kind == "pipeline" else 1):
+                    chain = SupervisedChain(plan)
+                    stack.callback(chain.close)
+                    try:
+                        chain.wait_until_ready()
+                    except TwinEndedError as error:
+                        chains.absent.append(f"{name} ({error})")
+                        break
+                    chains[f"{name} ({copy + 1})" if copy else name] = chain
                     machine.PEERS.update(chain.versions)
         yield chains
 

@@ -28,22 +28,25 @@ class Entry(NamedTuple):
         Its name.
     handover, pipeline
         Which of its variants take part; an empty string stands for the only one there is.
+    copies
+        Pipelines of it that are measured side by side, where it is a matter of tenths.
     """
 
     module: str
     title: str
     handover: tuple[str, ...] = ("",)
     pipeline: tuple[str, ...] = ("",)
+    copies: int = 1
 
 
-OURS = Entry("clara_fastio", "clara_fastio", ("spinning", "blocking"), ("spinning", "blocking"))
+OURS = Entry("clara_fastio", "clara_fastio", ("spinning", "blocking"), ("spinning", "blocking"), 3)
 PEERS = (
-    Entry("shared_memory", "multiprocessing.shared_memory + semaphores"),
+    Entry("shared_memory", "multiprocessing.shared_memory + semaphores", copies=3),
     Entry("queue", "multiprocessing.Queue"),
-    Entry("torch", "torch.multiprocessing"),
-    Entry("triton", "tritonclient + pipe"),
+    Entry("torch", "torch.multiprocessing", copies=3),
+    Entry("triton", "tritonclient + pipe", copies=3),
     # Three processes that spin on two processors wait for each other's time slices.
-    Entry("iceoryx2", "iceoryx2", ("polling", "events"), ("events",)),
+    Entry("iceoryx2", "iceoryx2", ("polling", "events"), ("events",), 3),
     Entry("zenoh", "zenoh shared memory"),
     Entry("dora", "dora", ("direct",), ("direct", "reliable")),
     Entry("ezmsg", "ezmsg"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,15 @@ class Findings:
             "wall": self.turns.ratio(name, other).median,
             "cpu": self.turns.ratio(name, other, of="cpu_ns").median,
         }
+
+    def ratios_of_groups(self, names: list[str], others: list[str]) -> dict[str, float]:
+        """Divide the times of twins that do the same by those of others that do.
+
+        Where its memory happens to lie makes a process faster or slower for all its life, often by
+        more than is looked for. Each is compared with each, and the median is taken.
+        """
+        pairs = [self.ratios(name, other) for name in names for other in others]
+        return {of: statistics.median(pair[of] for pair in pairs) for of in ("wall", "cpu")}
 
     def differences(self, name: str, other: str) -> dict[str, float]:
         """Subtract another twin's nanoseconds from a twin's."""
