@@ -61,6 +61,9 @@ def test_running_jobs_are_evicted_and_others_are_as_they_were(
         assert status.stopped.value > 0
         assert status.operator_details[0].status == jobs_pb2.JOB_OPERATOR_STATUS_FAULTED
         assert office.log(running, "only") == ["ready"]
+        assert office.log(running, "clara-pod-manager")[-1].endswith(
+            "Z evicted: the server ended while the job ran"
+        )
         assert office.list(has_status=[EVICTED]) == [running]
         assert office.status(created) == before
         times = []
@@ -122,6 +125,9 @@ def test_a_stopped_server_evicts_what_runs(
         status = office.status(running)
         assert (status.state, status.status) == (STOPPED, EVICTED)
         assert list(status.messages) == ["the server was stopped"]
+        assert office.log(running, "clara-pod-manager")[-1].endswith(
+            "Z evicted: the server was stopped"
+        )
         assert office.wait(queued).status == HEALTHY
 
 

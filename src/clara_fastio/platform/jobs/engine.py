@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from clara_fastio.errors import FastIOError, PipelineError, SystemCallError
 from clara_fastio.platform.jobs.execution import Execution, Outcome
 from clara_fastio.platform.jobs.log_retention import keep_removing
+from clara_fastio.platform.jobs.logs import add_note
 from clara_fastio.platform.jobs.scheduler import Scheduler, Ticket
 from clara_fastio.platform.jobs.services import ServicePool
 from clara_fastio.platform.jobs.supervision import Supervision
@@ -229,6 +230,8 @@ class Engine:
             outcome = Outcome(JobStatus.FAULTED, ("internal error; the server's log says more",))
         if active.is_evicted and outcome.status is JobStatus.CANCELED:
             outcome = replace(outcome, status=JobStatus.EVICTED)
+            note = f"evicted: {execution.reason}"
+            await asyncio.to_thread(add_note, self._settings.logs / record.id, note)
         await asyncio.to_thread(self._recount, record.payload_id)
         now = time.time_ns()
         stopped = await self._insist(

@@ -11,17 +11,16 @@ once, and its operators' launchers then kill them.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 import time
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from clara_fastio.errors import FastIOError
 from clara_fastio.pipeline import load_definition
-from clara_fastio.platform.jobs.plan import RUNNER_LOG, Plan
+from clara_fastio.platform.jobs.logs import add_note
+from clara_fastio.platform.jobs.plan import Plan
 from clara_fastio.platform.records.states import JobStatus, OperatorStatus
 from clara_fastio.runner import Failure, Note, OperatorState, Runner, RunStatus, StateChanged
 from clara_fastio.runner.channel import Channel
@@ -163,9 +162,7 @@ class JobProgram:
 
     def _log(self, text: str) -> None:
         """Write into the log that callers may read; it must not end the job if it cannot."""
-        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-        with contextlib.suppress(OSError), (self._plan.logs / f"{RUNNER_LOG}.log").open("a") as log:
-            log.write(f"{now}Z {self._plan.without_paths(text)}\n")
+        add_note(self._plan.logs, self._plan.without_paths(text))
 
 
 def count_frames(result: RunResult) -> dict[str, int]:

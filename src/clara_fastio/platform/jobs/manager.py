@@ -16,6 +16,7 @@ from clara_fastio.platform.jobs.capacity import needs_of
 from clara_fastio.platform.jobs.creation import add_job, checked_name, find_sources
 from clara_fastio.platform.jobs.engine import Engine
 from clara_fastio.platform.jobs.execution import storable
+from clara_fastio.platform.jobs.logs import add_note
 from clara_fastio.platform.records import jobs, pairs
 from clara_fastio.platform.records.jobs import JobRecord, OperatorRecord
 from clara_fastio.platform.records.payloads import PayloadType
@@ -91,6 +92,7 @@ class JobManager:
         )
         for job_id in evicted:
             _LOG.warning("job %s is evicted: %s", job_id, _EVICTED, extra={"job": job_id})
+            await asyncio.to_thread(add_note, self._settings.logs / job_id, f"evicted: {_EVICTED}")
         for job_id in await self._database.read(jobs.queued):
             await self._queue_again(job_id)
         self._engine.start_what_fits()
@@ -235,8 +237,8 @@ class JobManager:
         """Attach pairs; gives all that are there then. Raises as `pairs.add`, or NotFoundError."""
 
         def add(connection: Connection) -> JobRecord:
-            jobs.find(connection, job_id)
             pairs.add(connection, pairs.JOB, job_id, added)
+            # If there is no such job, this undoes it.
             return jobs.find(connection, job_id)
 
         return self._tell(await self._database.write(add)).metadata
@@ -246,8 +248,8 @@ class JobManager:
         """Remove pairs, there or not; gives those that are left. NotFoundError without a job."""
 
         def remove(connection: Connection) -> JobRecord:
-            jobs.find(connection, job_id)
             pairs.remove(connection, pairs.JOB, job_id, keys)
+            # If there is no such job, this undoes it.
             return jobs.find(connection, job_id)
 
         return self._tell(await self._database.write(remove)).metadata

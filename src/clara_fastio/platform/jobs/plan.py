@@ -12,9 +12,6 @@ from clara_fastio.runner import Image, Images, Place, RuntimeName, Settings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: Name of the log that the runner itself writes.
-RUNNER_LOG = "clara-pod-manager"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:

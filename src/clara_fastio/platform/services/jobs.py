@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from clara_fastio.errors import InvalidRequestError, NotFoundError
 from clara_fastio.platform._proto import common_pb2, jobs_pb2
-from clara_fastio.platform.jobs.logs import read_lines
-from clara_fastio.platform.jobs.plan import RUNNER_LOG
+from clara_fastio.platform.jobs.logs import RUNNER_LOG, read_lines
 from clara_fastio.platform.records.states import JobPriority
 from clara_fastio.platform.services.dispatch import Role
 from clara_fastio.platform.services.job_list import filter_of, listing
