@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from clara_fastio.platform._proto import common_pb2, jobs_pb2
+from clara_fastio.platform.services.job_list import MOST_PIPELINES
 from clara_fastio.platform.wire.timestamps import EPOCH
 from tests.platform.jobs.office import refused
 from tests.platform.jobs.runs import shell
@@ -129,6 +130,19 @@ def test_wrong_filters_are_refused(office: Office) -> None:
         answers = office.wire.Jobs.List(jobs_pb2.JobsListRequest(filter=wanted))
         assert len(answers) == 1
         refused(answers[0], -3)
+
+
+def test_a_filter_takes_many_pipelines_and_refuses_too_many(office: Office, jobs: Jobs) -> None:
+    others = [f"{number:032x}" for number in range(MOST_PIPELINES - 1)]
+    assert office.list(pipeline_id=identifiers(*others, jobs.other)) == [
+        jobs.running,
+        jobs.canceled,
+    ]
+    wanted = jobs_pb2.JobsListRequest.JobFilter(
+        pipeline_id=identifiers(*others * 7, jobs.other, "0" * 32)
+    )
+    (answer,) = office.wire.Jobs.List(jobs_pb2.JobsListRequest(filter=wanted))
+    assert f"{MOST_PIPELINES} are the most" in refused(answer, -3)
 
 
 def test_nothing_to_list_is_one_answer_without_a_job(office: Office) -> None:

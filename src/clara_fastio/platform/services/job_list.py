@@ -27,6 +27,8 @@ Kind = TypeVar("Kind", JobState, JobStatus)
 #: Jobs that are read and serialised at once, in a thread.
 _PORTION = 1000
 _FIRST_PORTION = 50
+#: Pipelines in one filter: databases take some ten thousand values in one statement.
+MOST_PIPELINES = 10_000
 _NS = 1_000_000_000
 #: The last second whose nanoseconds fit into the 64 bits of the records.
 _LATEST = (1 << 63) // _NS - 1
@@ -46,11 +48,16 @@ def filter_of(request: jobs_pb2.JobsListRequest) -> JobFilter:
     Raises
     ------
     InvalidRequestError
-        A state, a status or an id is none.
+        A state, a status or an id is none, or there are too many ids.
     """
     if not request.HasField("filter"):
         return _RUNNING
     given = request.filter
+    if len(given.pipeline_id) > MOST_PIPELINES:
+        raise InvalidRequestError(
+            f"the filter names {len(given.pipeline_id)} pipelines, and {MOST_PIPELINES} are the "
+            "most; divide them among several calls, or leave them out to get all jobs"
+        )
     return JobFilter(
         completed_before=_moment(given.completed_before),
         created_after=_moment(given.created_after),
