@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from enum import StrEnum
-from pathlib import Path  # noqa: TC003 - typer reads it
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,11 +28,26 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+def _named_folder(text: object) -> Path:
+    """Read the path of a folder; an empty one would mean the current folder."""
+    given = str(text)
+    if not given:
+        raise typer.BadParameter("it is empty; name a folder, or '.' for this one")
+    path = Path(given)
+    if path.exists() and not path.is_dir():
+        raise typer.BadParameter(f"{given!r} is no folder")
+    return path
+
+
 def serve(  # noqa: PLR0913 - each is an option of the command line
     *,
     root: Annotated[
         Path,
-        typer.Option(metavar="DIR", file_okay=False, help="Payloads, logs and records."),
+        typer.Option(
+            metavar="DIR",
+            parser=_named_folder,
+            help="Payloads, logs and records.",
+        ),
     ],
     config: Annotated[  # noqa: ARG001 - its callback has done the work
         Path | None,
@@ -195,6 +210,10 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
 
 
 async def _serve(settings: ServerSettings) -> None:
+    from clara_fastio.platform.engine_check import require_engine
+
+    await require_engine(settings.runtime)
+    # Not earlier: it imports gRPC.
     from clara_fastio.platform.server import Server
 
     server = Server(settings)

@@ -103,7 +103,8 @@ class ServerSettings:
         for name, is_right, expected in _RULES:
             value = getattr(self, name)
             if value is not None and not is_right(value):
-                raise InvalidRequestError(f"{name} is {value!r}; it has to be {expected}")
+                option = f"--{name.replace('_', '-')}"
+                raise InvalidRequestError(f"{option} is {value!r}; it has to be {expected}")
         if (self.certificate is None) != (self.key is None):
             raise InvalidRequestError("TLS needs both a certificate and its key")
         if self.client_certificates is not None and self.certificate is None:

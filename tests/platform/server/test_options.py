@@ -30,6 +30,7 @@ def test_options_come_from_a_file_and_the_command_line_goes_first(serve, tmp_pat
         ("port: [", "cannot be read"),
         ("[1, 2]", "holds no options, but list"),
         ("porto: 1", "the unknown option 'porto'"),
+        ("timeout-default: 0", "--timeout-default is 0.0; it has to be more than 0 seconds"),
         ("slots: many", "Invalid value for '--slots'"),
     ],
 )

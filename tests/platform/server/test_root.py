@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 
 import pytest
 
@@ -80,3 +82,16 @@ def test_a_server_that_was_killed_at_its_first_start_starts_again(serve, tmp_pat
     root.mkdir()
     (root / ".id").write_text("0" * 32)  # It is written before the records have it.
     keep_a_file(serve(root=root))
+
+
+@pytest.mark.parametrize("place", ["command line", "file"])
+def test_an_empty_name_is_not_the_current_folder(tmp_path, place):
+    (tmp_path / "server.yaml").write_text("root: ''")
+    options = ["--root", ""] if place == "command line" else ["--config", "server.yaml"]
+    command = [sys.executable, "-m", "clara_fastio.cli", "serve", "--port", "0", *options]
+    ended = subprocess.run(
+        command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 2
+    assert "it is empty; name a folder" in ended.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["server.yaml"]

@@ -82,6 +82,17 @@ class ContainerRuntime(Runtime):
         self._sweeping = asyncio.create_task(self._sweep())
         return ""
 
+    async def check(self) -> None:
+        """Find out whether the engine works, whatever is to be run.
+
+        Raises
+        ------
+        PipelineError
+            It is not there, or does not work.
+        """
+        for command in (self._engine.version(), self._engine.about()):
+            await self._ask(command, "does not work here")
+
     def base_environment(self) -> dict[str, str]:
         """Give what concerns the library; everything else is the image's affair."""
         own = self.environment

@@ -109,6 +109,10 @@ class Engine(ABC):
     def device_options(self, devices: Sequence[str]) -> list[str]:
         """Give the options for GPUs."""
 
+    def version(self) -> list[str]:
+        """Give the command that fails if the engine, and not its client alone, does not answer."""
+        return [self.program, "version"]
+
     def find(self, label: str) -> list[str]:
         """Give the command that prints the ids of all containers with a label, a line each."""
         return [self.program, "ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={label}"]
