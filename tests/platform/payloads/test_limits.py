@@ -10,7 +10,7 @@ import pytest
 from clara_fastio.errors import OutOfMemoryError
 from clara_fastio.platform._proto import payloads_pb2
 from clara_fastio.platform.payloads.store import PayloadStore
-from clara_fastio.platform.payloads.usage import StorageLimits
+from clara_fastio.platform.payloads.usage import StorageLimits, shown_bytes
 from clara_fastio.platform.records.payloads import PayloadType
 from clara_fastio.platform.wire.codes import Code
 from tests.platform.payloads.shelf import Requests, Shelf
@@ -26,6 +26,7 @@ def test_uploads_that_go_on_count_against_the_capacity(tmp_path):
     first.write("a", 0, [b"x" * 600])
     with pytest.raises(OutOfMemoryError, match="Delete payloads, or raise the capacity") as failure:
         second.write("b", 0, [b"x" * 401])
+    assert "401 bytes are wanted; the payloads take 600 bytes of 1000 bytes" in str(failure.value)
     assert (failure.value.requested, failure.value.available) == (401, 400)
     second.abort()
     first.abort()
@@ -34,6 +35,17 @@ def test_uploads_that_go_on_count_against_the_capacity(tmp_path):
         Shelf(store, PayloadType.REUSABLE).put("c", b"1")
     shelf.store.remove(shelf.id, "b")
     shelf.put("b", b"x" * 1000)
+
+
+@pytest.mark.parametrize(
+    ("nbytes", "shown"),
+    [
+        *((0, "0 bytes"), (1023, "1023 bytes"), (40_000, "39.1 KiB"), (3 * MIB, "3.0 MiB")),
+        *((5 << 30, "5.0 GiB"), (7 << 40, "7.0 TiB"), (9 << 50, "9216.0 TiB")),
+    ],
+)
+def test_sizes_are_shown_in_a_unit_of_which_there_is_one(nbytes, shown):
+    assert shown_bytes(nbytes) == shown
 
 
 def test_copies_count_against_the_capacity(tmp_path):

@@ -13,7 +13,7 @@ from clara_fastio.errors import OutOfMemoryError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MIB = 1 << 20
+_STEP = 1024
 
 #: Counts uploads that have not ended, among the payloads.
 IN_FLIGHT = ""
@@ -101,8 +101,8 @@ class Usage:
         capacity = self._limits.capacity
         if capacity is not None and self._total + nbytes > capacity:
             raise OutOfMemoryError(
-                f"{nbytes / _MIB:.1f} MiB are wanted; the payloads take {self._total / _MIB:.1f} "
-                f"of {capacity / _MIB:.1f} MiB. Delete payloads, or raise the capacity",
+                f"{shown_bytes(nbytes)} are wanted; the payloads take {shown_bytes(self._total)} "
+                f"of {shown_bytes(capacity)}. Delete payloads, or raise the capacity",
                 requested=nbytes,
                 available=max(0, capacity - self._total),
             )
@@ -116,8 +116,20 @@ class Usage:
         if used + nbytes > allowed:
             raise OutOfMemoryError(
                 f"the volume of the payloads is {100 * used / max(usable, 1):.0f} % full, and "
-                f"{self._limits.usage_percentage:g} % is the limit; {nbytes / _MIB:.1f} MiB are "
-                "wanted. Delete payloads, or make room on the volume",
+                f"{self._limits.usage_percentage:g} % is the limit; {shown_bytes(nbytes)} "
+                "are wanted. Delete payloads, or make room on the volume",
                 requested=nbytes,
                 available=max(0, int(allowed) - used),
             )
+
+
+def shown_bytes(nbytes: int) -> str:
+    """Write a size in the largest unit of which it has one."""
+    if nbytes < _STEP:
+        return f"{nbytes} bytes"
+    size = nbytes / _STEP
+    for unit in ("KiB", "MiB", "GiB"):
+        if size < _STEP:
+            return f"{size:.1f} {unit}"
+        size /= _STEP
+    return f"{size:.1f} TiB"
