@@ -140,6 +140,15 @@ def test_a_stream_that_changes_its_payload_is_refused(wire, reusable, listed):
     assert listed(reusable) == {}
 
 
+def test_every_message_of_a_stream_names_its_payload(wire, reusable, listed):
+    parts = [reusable.part("a", b"1"), reusable.part("a", b"2")]
+    parts[1].ClearField("payload_id")
+    answer = wire.Payloads.Upload(parts)
+    assert answer.header.code == Code.INVALID_ARGUMENT
+    assert "names no payload; each has to" in answer.header.messages[0]
+    assert listed(reusable) == {}
+
+
 def test_only_one_file_of_several_that_differ_in_case_is_meant(wire, reusable, downloaded):
     wire.Payloads.Upload([reusable.part("a", b"lower"), reusable.part("A", b"upper")])
     assert downloaded(reusable, "a") == b"lower"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 
 import pytest
 
@@ -89,10 +90,30 @@ def test_what_a_message_has_around_small_pairs_counts(write, read, monkeypatch, 
     assert 30_000 < jobs_pb2.JobsStatusResponse(metadata=found).ByteSize() <= 40_000
 
 
-def test_more_keys_are_removed_than_one_statement_takes(write):
+def test_more_keys_are_removed_than_one_statement_takes(write, read):
     write(pairs.add, pairs.JOB, ONE, {"Site": "north", "Last": "1"})
     keys = [*(f"absent {number}" for number in range(70_000)), "last"]
-    assert write(pairs.remove, pairs.JOB, ONE, keys) == {"Site": "north"}
+    write(pairs.remove, pairs.JOB, ONE, keys)
+    assert read(pairs.find, pairs.JOB, ONE) == {"Site": "north"}
+
+
+def test_adding_a_pair_does_not_read_those_that_are_there(write, read):
+    write(pairs.add, pairs.JOB, ONE, {f"{number}": "ä" for number in range(25_000)})
+    write(pairs.add, pairs.JOB, ONE, {"another": "first"})
+    tracemalloc.start()
+    write(pairs.add, pairs.JOB, ONE, {"one": "more"})
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1 << 20
+    assert read(pairs.find, pairs.JOB, ONE)["one"] == "more"
+
+
+def test_a_key_is_found_among_many_whatever_its_case(write, read):
+    write(pairs.add, pairs.JOB, ONE, {f"Key {number}": "ä" for number in range(25_000)})
+    new = {f"new {number}": "" for number in range(25_000)}
+    with pytest.raises(AlreadyExistsError, match="'KEY 17' is there already"):
+        write(pairs.add, pairs.JOB, ONE, {**new, "KEY 17": ""})
+    assert len(read(pairs.find, pairs.JOB, ONE)) == 25_000
 
 
 def test_a_payload_comes_back_whole(write, read):

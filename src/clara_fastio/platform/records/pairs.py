@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import LargeBinary, and_, cast, delete, func, insert, select
 
 from clara_fastio.errors import AlreadyExistsError, InvalidRequestError
 from clara_fastio.platform.records.tables import pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 LONGEST_KEY = 128  #: bytes of UTF-8
 LONGEST_VALUE = 256  #: bytes of UTF-8
@@ -36,17 +37,14 @@ def find_many(
     connection: Connection, kind: str, owner_ids: Iterable[str]
 ) -> dict[str, dict[str, str]]:
     """Read the pairs of several owners; who has none is not in the answer."""
-    ids = list(owner_ids)
     found: dict[str, dict[str, str]] = {}
-    for first in range(0, len(ids), _MOST_VALUES):
-        found |= _of(connection, kind, ids[first : first + _MOST_VALUES])
+    for some in _portions(owner_ids):
+        found |= _of(connection, kind, some)
     return found
 
 
-def add(
-    connection: Connection, kind: str, owner_id: str, added: Mapping[str, str]
-) -> dict[str, str]:
-    """Add pairs; gives the whole set.
+def add(connection: Connection, kind: str, owner_id: str, added: Mapping[str, str]) -> None:
+    """Add pairs; what is there already stays in the database.
 
     Raises
     ------
@@ -55,48 +53,41 @@ def add(
     InvalidRequestError
         A key, a value or the set is too large, or a key is empty.
     """
-    kept = find(connection, kind, owner_id)
-    taken = {key.casefold(): key for key in kept}
+    if not added:
+        return
+    taken: dict[str, str] = {}
     for key, value in added.items():
         _check(key, value)
         other = taken.setdefault(key.casefold(), key)
         if other is not key:
-            where = "is there already" if other in kept else f"is also given as {other!r}"
-            raise AlreadyExistsError(
-                f"the metadata key {key!r} {where}; keys are compared without case. Remove it first"
-            )
-    whole = kept | dict(added)
-    size = sum(len(key.encode()) + len(value.encode()) + _FRAME for key, value in whole.items())
+            raise _double(key, f"is also given as {other!r}")
+    for some in _portions(taken):
+        there = select(pairs.c.folded).where(_owned(kind, owner_id), pairs.c.folded.in_(some))
+        if (folded := connection.execute(there.limit(1)).scalar()) is not None:
+            raise _double(taken[folded], "is there already")
+    size = _size(connection, kind, owner_id)
+    size += sum(len(key.encode()) + len(value.encode()) + _FRAME for key, value in added.items())
     if size > LARGEST_SET:
         raise InvalidRequestError(
             f"the metadata would have {size} bytes, {_FRAME} of them around each pair, and "
             f"{LARGEST_SET} are the most that a {kind} may have"
         )
-    if added:
-        rows = [
-            {"kind": kind, "owner_id": owner_id, "folded": k.casefold(), "key": k, "value": v}
-            for k, v in added.items()
-        ]
-        connection.execute(insert(pairs), rows)
-    return whole
+    rows = [
+        {"kind": kind, "owner_id": owner_id, "folded": folded, "key": key, "value": added[key]}
+        for folded, key in taken.items()
+    ]
+    connection.execute(insert(pairs), rows)
 
 
-def remove(connection: Connection, kind: str, owner_id: str, keys: Iterable[str]) -> dict[str, str]:
-    """Remove pairs, whether they are there or not; gives what is left."""
-    folded = [key.casefold() for key in keys]
-    for first in range(0, len(folded), _MOST_VALUES):
-        some = folded[first : first + _MOST_VALUES]
-        connection.execute(
-            delete(pairs).where(
-                pairs.c.kind == kind, pairs.c.owner_id == owner_id, pairs.c.folded.in_(some)
-            )
-        )
-    return find(connection, kind, owner_id)
+def remove(connection: Connection, kind: str, owner_id: str, keys: Iterable[str]) -> None:
+    """Remove pairs, whether they are there or not."""
+    for some in _portions(key.casefold() for key in keys):
+        connection.execute(delete(pairs).where(_owned(kind, owner_id), pairs.c.folded.in_(some)))
 
 
 def forget(connection: Connection, kind: str, owner_id: str) -> None:
     """Remove all pairs of an owner."""
-    connection.execute(delete(pairs).where(pairs.c.kind == kind, pairs.c.owner_id == owner_id))
+    connection.execute(delete(pairs).where(_owned(kind, owner_id)))
 
 
 def _of(connection: Connection, kind: str, owner_ids: list[str]) -> dict[str, dict[str, str]]:
@@ -109,6 +100,37 @@ def _of(connection: Connection, kind: str, owner_ids: list[str]) -> dict[str, di
     for owner_id, key, value in connection.execute(statement):
         found.setdefault(owner_id, {})[key] = value
     return found
+
+
+def _owned(kind: str, owner_id: str) -> ColumnElement[bool]:
+    return and_(pairs.c.kind == kind, pairs.c.owner_id == owner_id)
+
+
+def _portions(values: Iterable[str]) -> Iterator[list[str]]:
+    """Divide values, so that each portion fits into one statement."""
+    left = iter(values)
+    while some := [*itertools.islice(left, _MOST_VALUES)]:
+        yield some
+
+
+def _size(connection: Connection, kind: str, owner_id: str) -> int:
+    """Let the database count the bytes of a set, as a message holds it."""
+    is_sqlite = (
+        connection.dialect.name == "sqlite"
+    )  # Whose older versions only count those of BLOBs.
+
+    def nbytes(column: ColumnElement[str]) -> ColumnElement[int]:
+        return func.length(cast(column, LargeBinary)) if is_sqlite else func.octet_length(column)
+
+    each = nbytes(pairs.c.key) + nbytes(pairs.c.value) + _FRAME
+    counted = select(func.sum(each)).where(_owned(kind, owner_id))
+    return int(connection.execute(counted).scalar() or 0)
+
+
+def _double(key: str, where: str) -> AlreadyExistsError:
+    return AlreadyExistsError(
+        f"the metadata key {key!r} {where}; keys are compared without case. Remove it first"
+    )
 
 
 def _check(key: str, value: str) -> None:

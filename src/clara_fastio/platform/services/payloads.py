@@ -208,9 +208,10 @@ class PayloadsService:
         """Attach pairs to a reusable payload; answers all that are there then."""
         payload_id = parse_id(request.payload_id, "payload")
 
-        def add(connection: Connection) -> dict[str, str]:
-            payload_guards.find_annotatable(connection, payload_id)
-            return pairs.add(connection, pairs.PAYLOAD, payload_id, request.metadata)
+        def add(connection: Connection) -> Mapping[str, str]:
+            pairs.add(connection, pairs.PAYLOAD, payload_id, request.metadata)
+            # If the payload may have none, this undoes it.
+            return payload_guards.find_annotatable(connection, payload_id).metadata
 
         return payloads_pb2.PayloadsAddMetadataResponse(
             payload_id=to_wire(payload_id), metadata=await self._database.write(add)
@@ -222,9 +223,10 @@ class PayloadsService:
         """Remove pairs, there or not; answers those that are left."""
         payload_id = parse_id(request.payload_id, "payload")
 
-        def remove(connection: Connection) -> dict[str, str]:
-            payload_guards.find_annotatable(connection, payload_id)
-            return pairs.remove(connection, pairs.PAYLOAD, payload_id, request.keys)
+        def remove(connection: Connection) -> Mapping[str, str]:
+            pairs.remove(connection, pairs.PAYLOAD, payload_id, request.keys)
+            # If the payload may have none, this undoes it.
+            return payload_guards.find_annotatable(connection, payload_id).metadata
 
         return payloads_pb2.PayloadsRemoveMetadataResponse(
             payload_id=to_wire(payload_id), metadata=await self._database.write(remove)
@@ -244,6 +246,10 @@ class PayloadsService:
             await receiver.hand_over()
         async for part in requests:
             head = part.head
+            if not head.payload_id.value:
+                raise InvalidRequestError(
+                    "a message of the stream names no payload; each has to, as the first one does"
+                )
             if head.payload_id.value != payload_id:
                 raise InvalidRequestError(
                     f"the stream goes to the payload {payload_id!r}, and one of its messages to "

@@ -154,9 +154,10 @@ class PipelinesService:
         """Attach pairs; answers all that are there then."""
         pipeline_id = parse_id(request.pipeline_id, "pipeline")
 
-        def add(connection: Connection) -> dict[str, str]:
-            pipelines.find(connection, pipeline_id)
-            return pairs.add(connection, pairs.PIPELINE, pipeline_id, request.metadata)
+        def add(connection: Connection) -> Mapping[str, str]:
+            pairs.add(connection, pairs.PIPELINE, pipeline_id, request.metadata)
+            # If there is no such pipeline, this undoes it.
+            return pipelines.find(connection, pipeline_id).metadata
 
         return pipelines_pb2.PipelinesAddMetadataResponse(
             pipeline_id=to_wire(pipeline_id), metadata=await self._database.write(add)
@@ -168,9 +169,10 @@ class PipelinesService:
         """Remove pairs, there or not; answers those that are left."""
         pipeline_id = parse_id(request.pipeline_id, "pipeline")
 
-        def remove(connection: Connection) -> dict[str, str]:
-            pipelines.find(connection, pipeline_id)
-            return pairs.remove(connection, pairs.PIPELINE, pipeline_id, request.keys)
+        def remove(connection: Connection) -> Mapping[str, str]:
+            pairs.remove(connection, pairs.PIPELINE, pipeline_id, request.keys)
+            # If there is no such pipeline, this undoes it.
+            return pipelines.find(connection, pipeline_id).metadata
 
         return pipelines_pb2.PipelinesRemoveMetadataResponse(
             pipeline_id=to_wire(pipeline_id), metadata=await self._database.write(remove)
