@@ -45,6 +45,7 @@ async def leave_behind(folder: Path, *words: str) -> int:
                 "environment": dict(os.environ),
                 "directory": str(folder),
                 "log": str(folder / "log"),
+                "log_limit": None,
             }
             mine.sendall(json.dumps(plan).encode() + b"\n")
         assert await asyncio.wait_for(ended, 20) == 0, (folder / "log").read_text()

@@ -173,3 +173,24 @@ def test_the_place_of_the_files_is_not_told(office: Office) -> None:
     status = office.run(with_data())
     assert status.status == FAULTED
     assert "'$NVIDIA_CLARA_SERVICE_DATA_PATH/models/model'" in status.messages[0]
+
+
+#: Writes far more than a log may hold, then listens.
+TALKATIVE = """
+    import os
+    os.write(1, b"the first line\\n")
+    for number in range(2_000):
+        os.write(1, b"%d " % number * 20 + b"\\n")
+    """
+
+
+def test_the_log_of_a_service_has_the_operators_limit(serve) -> None:
+    server = serve("--allow-any-command", "--log-size", "16384")
+    with server.connect() as channel:
+        ask(Office(Wire(channel)), definition(service=TALKATIVE + SERVICE.strip("\n")))
+        (log,) = server.root.glob("scratch/service-*/log")
+        wait_until(lambda: log.read_text().endswith("up 3\n"))
+        text = log.read_text()
+    assert len(text) <= 16384
+    assert text.startswith("the first line\n")
+    assert "bytes are left out here" in text

@@ -150,6 +150,7 @@ class ServicePool:
             "environment": environment,
             "directory": str(image.directory or log.parent),
             "log": str(log),
+            "log_limit": self._settings.log_limit,
         }
         return json.dumps(plan).encode() + b"\n"
 

@@ -48,7 +48,7 @@ class JobSettings:
     runtime
         What runs the operators.
     log_limit
-        Bytes of one operator's log; ``None`` for no limit.
+        Bytes of one operator's or service's log; ``None`` for no limit.
     retention
         How long logs are kept.
     """
