@@ -39,19 +39,27 @@ class Chains(dict[str, SupervisedChain]):
 def started(kind: str, sizes: tuple[int, ...]) -> Iterator[Chains]:
     """Start every chain of a kind, one after the other."""
     chains = Chains()
+    wanted = [
+        (copy, name, plan)
+        for entry in (OURS, *PEERS)
+        for name, plan in plans(entry, kind, sizes).items()
+        for copy in range(entry.copies if kind == "pipeline" else 1)
+    ]
     with contextlib.ExitStack() as stack:
-        for entry in (OURS, *PEERS):
-            for name, plan in plans(entry, kind, sizes).items():
-                for copy in range(entry.copies if kind == "pipeline" else 1):
-                    chain = SupervisedChain(plan)
-                    stack.callback(chain.close)
-                    try:
-                        chain.wait_until_ready()
-                    except TwinEndedError as error:
-                        chains.absent.append(f"{name} ({error})")
-                        break
-                    chains[f"{name} ({copy + 1})" if copy else name] = chain
-                    machine.PEERS.update(chain.versions)
+        # The first of each, then the second of each: who starts later finds memory that is laid out
+        # in another way.
+        for copy, name, plan in sorted(wanted, key=lambda one: one[0]):
+            if copy and name not in chains:
+                continue
+            chain = SupervisedChain(plan)
+            stack.callback(chain.close)
+            try:
+                chain.wait_until_ready()
+            except TwinEndedError as error:
+                chains.absent.append(f"{name} ({error})")
+            else:
+                chains[f"{name} ({copy + 1})" if copy else name] = chain
+                machine.PEERS.update(chain.versions)
         yield chains
 
 

@@ -209,7 +209,11 @@ bool FrameReader::wait(nanoseconds slice) {
     is_there = has_news();
   }
   lane.sleepers.fetch_and(~bit);
-  if (is_there && block_) adapt_spin(start);
+  if (is_there && block_) {
+    adapt_spin(start);
+  } else {
+    state_->spin.came_after(steady_clock::now() - start);
+  }
   if (!is_there) entry_->require_live();
   return is_there;
 }

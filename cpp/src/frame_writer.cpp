@@ -83,6 +83,7 @@ void FrameWriter::open_stream() {
   for (std::uint32_t slot = 0; slot < ring().slots(); ++slot) {
     const layout::FrameHead& it = head(slot);
     used_[slot] = it.version.load() > 1 ? it.number + 1 : 0;
+    queued_[slot] = ~0u;
   }
 }
 
@@ -121,6 +122,7 @@ bool FrameWriter::try_next() {
   number_ = next_number_;
   shape_ = declared_;
   nbytes_ = declared_.is_dynamic() ? 0 : declared_.nbytes(element_type_);
+  queued_[slot] = 0;
   std::memset(header_, 0, sizeof(header_));
   layout::FrameHead& it = head(slot);
   it.version.store(it.version.load(std::memory_order_relaxed) | 1, std::memory_order_relaxed);
@@ -135,9 +137,11 @@ bool FrameWriter::waits_for_consumer() const noexcept {
   return state_->stream.queue.policy == Policy::block && ring().lanes() == 0;
 }
 
+/// Only the producer makes a cell something else than free: it looks at those that it queued into,
+/// of lanes that are closed too, for a look at the mask may have been long ago.
 bool FrameWriter::is_free(std::uint32_t slot) const noexcept {
-  // Of lanes that are closed too: a look at the mask may have been long ago.
-  for (std::uint32_t lane = 0; lane < ring().lanes(); ++lane) {
+  for (std::uint32_t left = queued_[slot]; left != 0; left &= left - 1) {
+    const auto lane = static_cast<std::uint32_t>(std::countr_zero(left));
     if (ring().lane(lane).cells[slot].load() != cell::kFree) return false;
   }
   return true;
@@ -155,8 +159,8 @@ std::uint32_t FrameWriter::find_free() const noexcept {
 
 /// Whether everybody who wants the frame in the slot may lose it.
 bool FrameWriter::may_drop(std::uint32_t slot) const noexcept {
-  for (std::uint32_t index = 0; index < ring().lanes(); ++index) {
-    const layout::Lane& lane = ring().lane(index);
+  for (std::uint32_t left = queued_[slot]; left != 0; left &= left - 1) {
+    const layout::Lane& lane = ring().lane(static_cast<std::uint32_t>(std::countr_zero(left)));
     const std::uint64_t word = lane.cells[slot].load();
     if (word == cell::kFree) continue;
     if (!cell::is_queued(word)) return false;
@@ -206,7 +210,7 @@ void FrameWriter::wait(nanoseconds slice) {
     }
     words.asleep.store(0);
     const nanoseconds slept = steady_clock::now() - start;
-    if (slept < slice) state_->spin.slept(slept);
+    state_->spin.slept(slept);
     if (!is_done) entry_->require_live();
   }
   const nanoseconds blocked = steady_clock::now() - start;
@@ -311,6 +315,7 @@ void FrameWriter::queue(std::uint32_t index) noexcept {
     }
   }
   const std::uint64_t number = lane.accepted.load(std::memory_order_relaxed) + 1;
+  queued_[slot_] |= 1u << index;
   lane.cells[slot_].store(cell::queued(number), std::memory_order_release);
   CLARA_FASTIO_KILL_POINT("frame.queued");
   lane.accepted.store(number, std::memory_order_release);

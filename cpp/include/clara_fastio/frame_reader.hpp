@@ -35,8 +35,8 @@ class CLARA_FASTIO_EXPORT FrameReader {
  public:
   enum class Result { taken, nothing, over };
 
-  /// Subscribes. Throws: `Errc::already_exists` when the edge has its consumer, `Errc::closed` when
-  /// the stream is over, ...
+  /// Subscribes; to a stream that has ended as well, whose first take says so.
+  /// Throws: `Errc::already_exists` when the edge has its consumer, `Errc::freed`, ...
   FrameReader(std::shared_ptr<Entry> entry, const EdgeOptions& options);
   ~FrameReader();
   FrameReader(const FrameReader&) = delete;

@@ -92,6 +92,8 @@ class CLARA_FASTIO_EXPORT FrameWriter {
   std::shared_ptr<Block> block_;
   std::uint32_t slot_ = kNoSlot;
   std::uint64_t used_[layout::kMaxRingSlots] = {};  ///< by which frame, plus 1; 0: never
+  /// The lanes that the frame in a slot went to, since the slot was free.
+  std::uint32_t queued_[layout::kMaxRingSlots] = {};
   std::uint64_t next_number_ = 0;
   std::uint64_t number_ = 0;
   Shape shape_;

@@ -3,8 +3,15 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace clara_fastio::client {
 namespace {
+
+/// A wait that is longer than so many bounds says no more than one that is as long.
+constexpr int kLongWait = 8;
+/// By how much the last wait changes what is expected: a quarter.
+constexpr int kMemory = 4;
 
 /// Of the machine, not of this process: a process that is bound to one may well wait for another's.
 bool has_two_processors() noexcept { return ::sysconf(_SC_NPROCESSORS_ONLN) > 1; }
@@ -12,6 +19,11 @@ bool has_two_processors() noexcept { return ::sysconf(_SC_NPROCESSORS_ONLN) > 1;
 }  // namespace
 
 Spin::Spin(std::chrono::nanoseconds most) noexcept
-    : most_(has_two_processors() ? most : std::chrono::nanoseconds(0)), bound_(most_) {}
+    : most_(has_two_processors() ? most : std::chrono::nanoseconds(0)) {}
+
+void Spin::came_after(std::chrono::nanoseconds time) noexcept {
+  const auto counted = std::clamp(time, std::chrono::nanoseconds(0), kLongWait * most_);
+  expected_ += (counted - expected_) / kMemory;
+}
 
 }  // namespace clara_fastio::client
