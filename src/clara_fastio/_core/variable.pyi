@@ -2,7 +2,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, overload
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 from clara_fastio._core.allocation import Allocation
 from clara_fastio._core.attributes import Attributes
@@ -10,6 +10,7 @@ from clara_fastio._core.frame_input import Frames
 from clara_fastio._core.frame_output import FrameMaker, OpenFrame
 from clara_fastio.streams import Queue, StreamInfo
 
+@disjoint_base
 class Variable(Allocation):
     def __init__(self, *args: object, **kwargs: object) -> None: ...
     @property

@@ -28,7 +28,7 @@ from clara_fastio._core.libfastio cimport (
 from clara_fastio._core.mapping cimport Deadline, wait_time
 from clara_fastio._core.stream_inspection cimport make_stream_info, queue_of
 
-from math import inf
+import math
 
 from clara_fastio._core import arguments
 from clara_fastio._core.attributes import Attributes
@@ -285,7 +285,7 @@ cdef class Variable(Allocation):
         if count is not None:
             if name is not None or policy is not None or share is not None or deadline is not None:
                 raise TypeError("name, policy, share and deadline are a consumer's; count makes frames")
-            if count != inf:
+            if count != math.inf:
                 count = arguments.integer(count, "a number of frames", 0, 2**62)
             return make_frames(self._held_writer(), self._mappings.context, count, length)
         return subscribe(
