@@ -25,3 +25,8 @@ def mistakes(context: fastio.Context, variable: fastio.Variable) -> None:
     assert context["x"].version == 1  # error: union-attr
     name: str = variable.nbytes  # error: assignment
     assert name
+    variable.next(5)  # error: call-arg
+    variable.frames(name=3)  # error: call-overload
+    variable.frames(3, policy="block")  # error: call-overload
+    context.variable("x", queue=4)  # error: arg-type
+    fastio.Queue(depth="4")  # error: arg-type

@@ -53,6 +53,32 @@ def peer() -> None:
     context.close()
 
 
+def streams() -> None:
+    context = fastio.create_context("camera")
+    queue = fastio.Queue(depth=4, policy="sample(3)", max_shape=(10, 4), spin=0)
+    output = context.variable("frames", shape=(None, 4), dtype="u16", queue=queue)
+    output.reserve("disk", policy="block", deadline=0.1)
+    with output.next(timeout=1, shape=(3, 4), number=7, header=b"x") as array:
+        assert_type(array, NDArray[Any])
+    for made in output.frames(10, timeout=None):
+        assert_type(made, NDArray[Any])
+    output.finish()
+    with output.frames(name="disk", timeout=1) as frames:
+        for frame in frames:
+            assert_type(frame.array, NDArray[Any])
+            assert_type(frame.timestamp, int)
+            assert_type(frame.header, bytes)
+    merged = fastio.gather(output.frames(share="a"), output.frames(share="a"), patience=1)
+    assert_type([one.number for one in merged], list[int])
+    assert_type([edge.dropped for edge in output.stream.edges], list[int])
+    assert_type(output.stream.edges[0].latency(0.5), float)
+
+
+async def awaited(output: fastio.Variable) -> None:
+    async for frame in output.frames():
+        assert_type(frame.shape, tuple[int, ...])
+
+
 def late() -> None:
     fastio.Driver().start()
     fastio.install_as_clara()
