@@ -2,7 +2,6 @@
 #include "clara_fastio/frame_reader.hpp"
 
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
 #include "clara_fastio/error.hpp"
@@ -12,6 +11,7 @@
 #include "client/state.hpp"
 #include "client/stream.hpp"
 #include "kill_points.hpp"
+#include "posix/clock.hpp"
 
 namespace clara_fastio {
 namespace {
@@ -22,13 +22,6 @@ using std::chrono::steady_clock;
 namespace cell = layout::cell;
 
 constexpr std::uint32_t kNoSlot = layout::kNone;
-
-std::uint64_t monotonic_ns() noexcept {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 void add_one(std::atomic<std::uint64_t>& word) noexcept {
   word.store(word.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -176,7 +169,7 @@ void FrameReader::describe(Frame& frame) {
 }
 
 void FrameReader::count(std::uint64_t committed) noexcept {
-  const std::uint64_t now = monotonic_ns();
+  const std::uint64_t now = posix::clock_ns(CLOCK_MONOTONIC);
   const std::uint64_t latency = now > committed ? now - committed : 0;
   layout::Member& me = *state_->member;
   add_one(me.latencies[layout::latency_bucket(latency)]);

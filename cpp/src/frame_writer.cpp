@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <ctime>
 #include <utility>
 
 #include "clara_fastio/error.hpp"
@@ -13,6 +12,7 @@
 #include "client/state.hpp"
 #include "client/stream.hpp"
 #include "kill_points.hpp"
+#include "posix/clock.hpp"
 
 namespace clara_fastio {
 namespace {
@@ -22,13 +22,6 @@ using layout::StreamState;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 namespace cell = layout::cell;
-
-std::uint64_t monotonic_ns() noexcept {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 }  // namespace
 
@@ -274,7 +267,7 @@ void FrameWriter::commit() {
     std::copy_n(shape_.dimensions.begin(), shape_.ndim, it.dimensions);
   }
   std::memcpy(it.header, header_, sizeof(header_));
-  it.committed_monotonic = monotonic_ns();
+  it.committed_monotonic = posix::clock_ns(CLOCK_MONOTONIC);
   CLARA_FASTIO_KILL_POINT("frame.before_commit");
   it.version.store(it.version.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   CLARA_FASTIO_KILL_POINT("frame.committed");

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "clara_fastio/mapping.hpp"
 
-#include <ctime>
 #include <utility>
 
 #include "clara_fastio/error.hpp"
@@ -9,6 +8,7 @@
 #include "client/segment_cache.hpp"
 #include "client/state.hpp"
 #include "kill_points.hpp"
+#include "posix/clock.hpp"
 
 namespace clara_fastio {
 namespace {
@@ -16,13 +16,6 @@ namespace {
 using client::Record;
 using protocol::Message;
 using protocol::Operation;
-
-std::uint64_t now_ns(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 }  // namespace
 
@@ -257,8 +250,8 @@ void Mapping::write_head() {
       entry_->has_next_attributes_.store(false);
     }
   }
-  client::store_relaxed(head.committed_monotonic, now_ns(CLOCK_MONOTONIC_COARSE));
-  client::store_relaxed(head.committed_realtime, now_ns(CLOCK_REALTIME_COARSE));
+  client::store_relaxed(head.committed_monotonic, posix::clock_ns(CLOCK_MONOTONIC_COARSE));
+  client::store_relaxed(head.committed_realtime, posix::clock_ns(CLOCK_REALTIME_COARSE));
 }
 
 void Mapping::commit() {

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <ctime>
 
 #include "clara_fastio/error.hpp"
 #include "clara_fastio/names.hpp"
 #include "host/server.hpp"
 #include "kill_points.hpp"
+#include "posix/clock.hpp"
 #include "posix/pidfd.hpp"
 #include "posix/socket.hpp"
 
@@ -17,13 +17,6 @@ namespace {
 
 using layout::EntryKind;
 using layout::EntryState;
-
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 protocol::Message answer_to(const protocol::Message& request) {
   protocol::Message message;
@@ -82,7 +75,7 @@ void Server::on_hello(Client& client, const Message& request, posix::Received& r
   layout::SlotRecord& record = directory_.slot(slot);
   client.generation = ++record.generation;
   record.pid = client.pid;
-  record.since = monotonic_ns();
+  record.since = posix::clock_ns(CLOCK_MONOTONIC);
   std::memset(record.role, 0, sizeof(record.role));
   std::memcpy(record.role, client.role.data(),
               std::min(client.role.size(), sizeof(record.role) - 1));
