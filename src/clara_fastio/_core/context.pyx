@@ -8,6 +8,7 @@ from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from clara_fastio._core.allocation cimport Allocation, wrap
+from clara_fastio._core.declaration cimport declaration_of, require_same
 from clara_fastio._core.inspection cimport entry_info, process_info
 from clara_fastio._core.libfastio cimport (
     CContext,
@@ -18,7 +19,7 @@ from clara_fastio._core.libfastio cimport (
     nanoseconds,
 )
 from clara_fastio._core.mapping cimport Deadline, wait_time
-from clara_fastio._core.variable cimport Variable, declaration_of, require_same
+from clara_fastio._core.variable cimport Variable
 
 import atexit
 import sys

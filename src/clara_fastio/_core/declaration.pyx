@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Declarations of variables and edges, checked in terms of Python before the core sees them."""
+
+from libc.stdint cimport uint64_t
+
+from clara_fastio._core.array cimport element_number, element_type_of, shape_of
+from clara_fastio._core.libfastio cimport (
+    CDeclaration,
+    CEdgeOptions,
+    CElementType,
+    CEntry,
+    COrder,
+    CPolicy,
+    CShape,
+)
+
+from clara_fastio._core import arguments
+from clara_fastio.errors import AlreadyExistsError, ElementTypeError, ShapeError
+from clara_fastio.streams import Policy, Queue, policy_of
+
+# In the order of the core's numbers, from 1.
+cdef tuple _POLICIES = (None, *Policy)
+
+
+cdef CEdgeOptions edge_of(object name, object policy, object share, object deadline) except *:
+    cdef CEdgeOptions options
+    if name is not None and share is not None:
+        raise TypeError("an edge has a name or is that of a group (share), not both")
+    if share is not None:
+        options.name = arguments.text(share, "the name of a group")
+        options.is_shared = True
+    elif name is not None:
+        options.name = arguments.text(name, "the name of an edge")
+    if policy is not None:
+        kind, parameter = policy_of(policy)
+        options.policy = <CPolicy> <int> _POLICIES.index(kind)
+        options.parameter = parameter
+    if deadline is not None:
+        options.deadline_ns = max(0, arguments.nanoseconds(deadline))
+    return options
+
+
+cdef int set_queue(CDeclaration& declaration, object queue) except -1:
+    if not isinstance(queue, Queue):
+        raise TypeError(f"a queue is a Queue, not {type(queue).__name__}")
+    kind, parameter = policy_of(queue.policy)
+    declaration.queue.depth = queue.depth
+    declaration.queue.policy = <CPolicy> <int> _POLICIES.index(kind)
+    declaration.queue.parameter = parameter
+    declaration.queue.spin_ns = <uint64_t> (queue.spin * 1e9)
+    cdef CShape largest
+    if queue.max_shape is not None:
+        largest = CShape.of(arguments.dimensions(queue.max_shape, declared=False))
+        if not largest.fits(declaration.shape):
+            raise ShapeError(
+                f"max_shape {queue.max_shape} does not fit the declared shape "
+                f"{shape_of(declaration.shape)}"
+            )
+        declaration.queue.slot_nbytes = largest.nbytes(declaration.element_type)
+    elif declaration.shape.is_dynamic():
+        raise ShapeError(
+            f"the shape {shape_of(declaration.shape)} is dynamic; say with Queue(max_shape=...) "
+            "how large a frame can get"
+        )
+    else:
+        declaration.queue.slot_nbytes = declaration.shape.nbytes(declaration.element_type)
+    return 0
+
+
+cdef CDeclaration declaration_of(
+    object name, object shape, object dtype, object order, bint is_sealed, object queue
+) except *:
+    cdef CDeclaration declaration
+    declaration.name = arguments.text(name, "the name of a variable")
+    declaration.shape = CShape.of(arguments.dimensions(shape, declared=True))
+    declaration.element_type = <CElementType> element_number(dtype)
+    declaration.order = COrder.column_major if arguments.order(order) else COrder.row_major
+    declaration.is_sealed = is_sealed
+    if not declaration.shape.is_dynamic():
+        declaration.shape.nbytes(declaration.element_type)  # Raises when it overflows.
+    if queue is not None:
+        set_queue(declaration, queue)
+    return declaration
+
+
+cdef int require_same(object found, CEntry* entry, const CDeclaration& wanted) except -1:
+    """Raise unless what has the name was declared in the same way."""
+    if not entry.is_variable():
+        raise AlreadyExistsError(f"the name is taken by an allocation, {found!r}")
+    if entry.element_type() != wanted.element_type:
+        raise ElementTypeError(
+            f"{found.name!r} was declared with element type {found.element_type}, "
+            f"not {element_type_of(wanted.element_type)}"
+        )
+    if not entry.declared_shape() == wanted.shape:
+        raise ShapeError(
+            f"{found.name!r} was declared with shape {found.declared_shape}, "
+            f"not {shape_of(wanted.shape)}"
+        )
+    if entry.order() != wanted.order:
+        raise ShapeError(f"{found.name!r} was declared with order {found.order!r}, not the other")
+    if entry.is_sealed() != wanted.is_sealed:
+        raise AlreadyExistsError(
+            f"{found.name!r} was declared with sealed={entry.is_sealed()}, not {wanted.is_sealed}"
+        )
+    if (
+        entry.queue().slots != wanted.queue.depth
+        or (entry.queue().slots != 0 and (
+            entry.queue().slot_nbytes != wanted.queue.slot_nbytes
+            or entry.queue().policy != wanted.queue.policy
+            or entry.queue().parameter != wanted.queue.parameter
+        ))
+    ):
+        raise AlreadyExistsError(
+            f"{found.name!r} was declared with another queue: {found.queue}"
+        )
+    return 0
