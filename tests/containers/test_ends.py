@@ -154,6 +154,7 @@ def test_a_driver_that_fails_tells_why_and_one_that_waits_is_told(
         from clara_fastio import Driver
 
         def execute(driver, payload):
+            time.sleep(3)  # The other one is waiting by then: it was started beside this one.
             raise ValueError("no good")
 
         def cleanup(driver):
