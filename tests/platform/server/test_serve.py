@@ -58,9 +58,9 @@ def test_a_port_that_is_taken_is_named(serve):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--storage-percentage", "0"), "storage_percentage is 0.0"),
-        (("--slots", "0"), "slots is 0"),
-        (("--timeout-maximum", "-1"), "timeout_maximum is -1.0"),
+        (("--storage-percentage", "0"), "--storage-percentage is 0.0"),
+        (("--slots", "0"), "--slots is 0"),
+        (("--timeout-maximum", "-1"), "--timeout-maximum is -1.0"),
         (("--database", "nonsense"), "the URL of the database cannot be used"),
     ],
 )
