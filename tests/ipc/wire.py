@@ -19,9 +19,9 @@ HELLO = 2
 VERSION_MISMATCH = 19  # The number of `Errc::version_mismatch`.
 
 HEADER = struct.Struct("<IHHIIii")
-MESSAGE_NBYTES = 888
+MESSAGE_NBYTES = 936
 TEXT_NBYTES_AT = 372
-TEXT_AT = 376
+TEXT_AT = 424
 
 
 class Message(NamedTuple):

@@ -12,7 +12,7 @@ from clara_fastio.platform._proto import pipelines_pb2
 from clara_fastio.platform.records import definitions, pairs, pipelines
 from clara_fastio.platform.records.definitions import StoredDefinition
 from clara_fastio.platform.services.dispatch import Role
-from clara_fastio.platform.wire.definition_paths import fault_of
+from clara_fastio.platform.wire.definition_paths import fault_of, from_folder
 from clara_fastio.platform.wire.identifiers import new_id, parse_id, to_wire
 
 if TYPE_CHECKING:
@@ -180,10 +180,7 @@ class PipelinesService:
 
 
 def _take_part(parts: list[tuple[str, str]], part: pipelines_pb2.PipelineDefinitionFile) -> None:
-    path = part.path or "pipeline.yaml"
-    if fault := fault_of(path):
-        raise InvalidRequestError(fault)
-    parts.append((path, part.content))
+    parts.append((part.path or "pipeline.yaml", part.content))
     if sum(len(content) for _, content in parts) > LARGEST_DEFINITION:
         raise InvalidRequestError(
             f"the files of the definition have more than {LARGEST_DEFINITION} characters"
@@ -195,7 +192,10 @@ def _checked(parts: list[tuple[str, str]]) -> StoredDefinition:
     if not parts:
         raise InvalidRequestError("the stream holds no file of a definition")
     files: dict[str, tuple[str, str]] = {}
-    for path, content in parts:
+    paths = from_folder([path for path, _ in parts])
+    for path, (_, content) in zip(paths, parts, strict=True):
+        if fault := fault_of(path):
+            raise InvalidRequestError(fault)
         spelled, before = files.get(path.casefold(), (path, ""))
         files[path.casefold()] = (spelled, before + content)
     joined = tuple(files.values())

@@ -11,6 +11,18 @@ _SEPARATOR = re.compile(r"[/\\]")  # Clients may run on other systems than the s
 _SHOWN = 80
 
 
+def from_folder(paths: list[str]) -> list[str]:
+    """Write paths relative to the folder of the main file, the first.
+
+    The original's clients write them relative to where they run, as in ``../main.yaml``: the steps
+    upwards that the first begins with are taken off all that begin with them.
+    """
+    parts = paths[0].split("/")
+    steps = next((i for i, part in enumerate(parts) if part not in {".", ".."}), 0)
+    upwards = "".join(f"{part}/" for part in parts[:steps])
+    return [path.removeprefix(upwards) for path in paths]
+
+
 def fault_of(path: str) -> str:
     """Say why a path is none for a file of a definition; empty if it is one.
 
