@@ -9,7 +9,7 @@ namespace clara_fastio::client {
 namespace {
 
 /// A wait that is longer than so many bounds says no more than one that is as long.
-constexpr int kLongWait = 8;
+constexpr int kLongWait = 4;
 /// By how much the last wait changes what is expected: a quarter.
 constexpr int kMemory = 4;
 
