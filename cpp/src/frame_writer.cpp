@@ -203,7 +203,7 @@ void FrameWriter::wait(nanoseconds slice) {
     }
     words.asleep.store(0);
     const nanoseconds slept = steady_clock::now() - start;
-    state_->spin.slept(slept);
+    state_->spin.came_after(slept);
     if (!is_done) entry_->require_live();
   }
   const nanoseconds blocked = steady_clock::now() - start;

@@ -12,6 +12,9 @@ namespace {
 constexpr int kLongWait = 4;
 /// By how much the last wait changes what is expected: a quarter.
 constexpr int kMemory = 4;
+/// The other side may have slept itself, and its wake-up is part of this wait: two that sleep only
+/// because the other one does would never find out.
+constexpr std::chrono::nanoseconds kWakeTime{40'000};
 
 /// Of the machine, not of this process: a process that is bound to one may well wait for another's.
 bool has_two_processors() noexcept { return ::sysconf(_SC_NPROCESSORS_ONLN) > 1; }
@@ -22,7 +25,7 @@ Spin::Spin(std::chrono::nanoseconds most) noexcept
     : most_(has_two_processors() ? most : std::chrono::nanoseconds(0)) {}
 
 void Spin::came_after(std::chrono::nanoseconds time) noexcept {
-  const auto counted = std::clamp(time, std::chrono::nanoseconds(0), kLongWait * most_);
+  const auto counted = std::clamp(time - kWakeTime, std::chrono::nanoseconds(0), kLongWait * most_);
   expected_ += (counted - expected_) / kMemory;
 }
 

@@ -35,15 +35,12 @@ class Spin {
     }
     return false;
   }
-  /// What was waited for came so long after the wait had begun.
+  /// What was waited for came so long after the wait had begun, as far as that is known.
   void came_after(std::chrono::nanoseconds time) noexcept;
-  /// The same for who knows only how long it slept: the wake-up is part of that.
-  void slept(std::chrono::nanoseconds time) noexcept { came_after(time - kWakeTime); }
 
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr int kLooks = 32;
-  static constexpr std::chrono::nanoseconds kWakeTime{20'000};
 
   const std::chrono::nanoseconds most_;
   std::chrono::nanoseconds expected_{0};
