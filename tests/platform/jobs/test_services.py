@@ -133,8 +133,8 @@ def test_a_job_is_canceled_while_its_service_starts(office: Office) -> None:
 
 DATA_SERVICE = """
     import os, socket, sys
-    server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
     text = open(sys.argv[1] + "/model").read() + open(os.environ[sys.argv[2]] + "/model").read()
+    server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
     while True:
         connection, _ = server.accept()
         connection.sendall(text.encode())
