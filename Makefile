@@ -7,6 +7,11 @@ FRAMES ?= 10000000
 SERVER_KILLS ?= 300
 MINUTES ?= 30
 BENCH ?= bench
+GPU_RESULTS ?= bench/results
+GPU_PYTHON ?= 3.12
+GPU_PACKAGES = 'scikit-build-core>=1.1' pathspec packaging 'cython>=3.3' 'cython-cmake>=0.3' \
+    'pytest>=9.0' pluggy iniconfig 'pytest-timeout>=2.4' \
+    'ruamel.yaml>=0.18' nibabel nilearn
 
 MAKEFLAGS += --no-builtin-rules
 SHELL := bash
@@ -15,7 +20,7 @@ SHELL := bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-CPP_FILES = $(shell find cpp src -name '*.hpp' -o -name '*.cpp')
+CPP_FILES = $(shell find cpp src tests/fake_cuda bench/gpu -name '*.hpp' -o -name '*.cpp')
 PACKAGE_FILES = $(shell find src cpp/include cpp/src -type f -not -path '*/__pycache__*')
 STUBS = $(wildcard src/clara_fastio/_core/*.pyi)
 
@@ -138,6 +143,21 @@ build/peers/ready: pyproject.toml
 	build/peers/bin/python -m pip install --quiet --group peers
 	touch $@
 
+# On a machine with a GPU. It may reach no index, so this makes no environment and installs nothing
+# from anywhere: `python -m bench.gpu.run` builds into build/gpu with what is there, and with wheels
+# that lie in build/wheels. It says first what is missing. CLARA_FASTIO_GPU_TIME is in seconds.
+.PHONY: gpu
+gpu:  ## On a GPU: build, test, ask, measure; write bench/results/<date>-gpu.json and .md
+	$(PYTHON) -m bench.gpu.run $(GPU_RESULTS)
+
+.PHONY: gpu-wheels
+gpu-wheels:  ## Fetch what `make gpu` needs beside cupy and numpy, for a machine without an index
+	$(PYTHON) -m pip download --quiet --no-deps --only-binary=:all: --dest build/wheels \
+	    --implementation cp --python-version $(GPU_PYTHON) \
+	    $(addprefix --platform manylinux,_2_28_x86_64 _2_27_x86_64 _2_24_x86_64 _2_17_x86_64 \
+	        2014_x86_64 _2_12_x86_64 2010_x86_64 _2_5_x86_64 1_x86_64) \
+	    $(GPU_PACKAGES)
+
 .PHONY: demo
 demo: .venv/installed  ## Run the brain example
 	examples/brain/run
@@ -164,7 +184,8 @@ lint-cpp: .venv/ready
 .PHONY: lint-types
 lint-types: .venv/installed
 	mypy
-	$(if $(STUBS),MYPYPATH=src stubtest clara_fastio._core --allowlist tests/typing/stubtest.txt)
+	$(if $(STUBS),MYPYPATH=src stubtest clara_fastio._core \
+	    --allowlist tests/typing/stubtest.txt --mypy-config-file pyproject.toml)
 
 .PHONY: lint-proto
 lint-proto: .venv/ready

@@ -12,9 +12,18 @@ using client::Record;
 using protocol::Message;
 using protocol::Operation;
 
+namespace {
+
+std::uint64_t capacity_of(const Record& record) {
+  const bool is_on_device = record.device.location.segment != 0;
+  return is_on_device ? record.device.location.capacity : record.location.capacity;
+}
+
+}  // namespace
+
 std::uint64_t Entry::capacity() {
   check();
-  return read_record().location.capacity;
+  return capacity_of(read_record());
 }
 
 void Entry::describe(ElementType type, const Shape& shape) {
@@ -25,7 +34,7 @@ void Entry::describe(ElementType type, const Shape& shape) {
   }
   const std::uint64_t needed = shape.nbytes(type);
   // Memory comes in units, but whoever asked for ten bytes has ten.
-  const std::uint64_t limit = requested_ != 0 ? requested_ : read_record().location.capacity;
+  const std::uint64_t limit = requested_ != 0 ? requested_ : capacity_of(read_record());
   if (needed > limit) {
     throw Error(Errc::shape, shape.text() + " of " + std::string(element_type_name(type)) +
                                  " needs " + std::to_string(needed) +
@@ -85,6 +94,7 @@ void Entry::free() {
   CLARA_FASTIO_KILL_POINT("free.answered");
   // Of two who free, the one that did it puts the memory into the pool; the other is told nothing.
   if (!is_ours || is_variable() || record.producer != state.slot) return;
+  if (is_on_device_) return state.watcher->drop_later(index_, generation_.load());
   if (auto block = client::block_at(state.segments, record.location)) {
     state.pool.put({index_, generation_.load(), std::move(block)});
     if (state.watcher && state.pool.is_over()) state.watcher->wake();

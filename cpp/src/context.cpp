@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <map>
@@ -31,6 +32,9 @@ using namespace std::chrono_literals;
 
 /// Closing waits for nobody: a host that does not answer finds the hang-up when it wakes.
 constexpr std::chrono::milliseconds kLeaveTime{1000};
+
+/// How long closing waits for work that devices were given before.
+constexpr std::chrono::seconds kDeviceTime{10};
 
 /// Pauses in which other processes may give memory back before a request is refused.
 constexpr std::chrono::milliseconds kTimeToGiveBack[] = {0ms, 1ms, 5ms, 20ms};
@@ -119,6 +123,24 @@ layout::QueueRecord queue_record(const Declaration& declaration) {
   return record;
 }
 
+/// Throws: `Errc::invalid_argument`.
+layout::DeviceRecord device_record(const Declaration& declaration) {
+  const std::string name = "'" + declaration.name + "'";
+  if (declaration.is_sealed) {
+    throw Error(Errc::invalid_argument,
+                name + " cannot be sealed and lie on a device: the kernel has no seal there");
+  }
+  if (declaration.is_pinned) {
+    throw Error(Errc::invalid_argument,
+                name + " lies on a device; pinned is for memory of the host");
+  }
+  layout::DeviceRecord record;
+  record.memory = layout::Memory::device;
+  record.device = declaration.device;
+  record.words = std::max(declaration.queue.depth, 1u);
+  return record;
+}
+
 }  // namespace
 
 Context::Context(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -163,6 +185,7 @@ std::shared_ptr<Context> Context::attach(int fd, const std::string& name,
   state->role_hash = answer.message.available;
   state->watcher = std::make_unique<client::Watcher>(
       client::Watcher::Parts{*state->connection, state->segments, state->pool, *state->tables,
+                             state->devices,
                              [parts = state.get()](const auto& gone) { parts->let_go(gone); }},
       std::move(answer.fds[3]), std::move(answer.fds[2]));
   auto context = std::make_shared<Context>(std::move(state));
@@ -224,7 +247,10 @@ void Context::close() {
 
 void Context::finish() noexcept {
   if (state_->is_finished.exchange(true)) return;
-  if (state_->leave() && !state_->connection->is_dead()) {
+  // A slot whose words a device may still write is not given to others: only the death of this
+  // process gives it back then.
+  const bool is_idle = wait_for_devices();
+  if (is_idle && state_->leave() && !state_->connection->is_dead()) {
     CLARA_FASTIO_KILL_POINT("context.leave");
     try {
       Message leave;
@@ -240,6 +266,16 @@ void Context::finish() noexcept {
   state_->unmap();
   const std::lock_guard lock(state_->host_mutex);
   state_->host.reset();
+}
+
+/// Whether the devices have done all that this process gave them for the context, after a while.
+bool Context::wait_for_devices() noexcept {
+  const auto end = std::chrono::steady_clock::now() + kDeviceTime;
+  while (!state_->devices.is_idle()) {
+    if (std::chrono::steady_clock::now() > end || state_->connection->is_dead()) return false;
+    std::this_thread::sleep_for(200us);
+  }
+  return true;
 }
 
 int Context::connect(const std::string& role) {
@@ -270,6 +306,9 @@ std::shared_ptr<Entry> Context::declare(const Declaration& declaration, bool& is
   message.order = declaration.order;
   message.set_shape(declaration.shape);
   if (declaration.is_sealed) message.flags |= layout::kFrozenOnCommit;
+  if (declaration.is_pinned) message.flags |= layout::kPinned;
+  if (declaration.may_stage) message.flags |= layout::kMayStage;
+  if (declaration.memory == layout::Memory::device) message.device = device_record(declaration);
   if (declaration.queue.depth != 0) message.queue = queue_record(declaration);
   const std::string& role = declaration.producer_role;
   if (!role.empty()) message.nbytes = layout::hash_of(role.data(), role.size());
@@ -320,7 +359,17 @@ std::shared_ptr<Entry> Context::create(std::uint64_t nbytes, bool zero) {
   message.operation = Operation::create;
   message.nbytes = nbytes;
   std::unique_lock memory_lock(state_->memory_mutex);
-  client::Answer answer = request_memory(message);
+  const client::Answer answer = request_memory(message);
+  auto block = map_created(answer);
+  memory_lock.unlock();
+  // A block of an arena may have been somebody's before.
+  if (zero) std::memset(block->data, 0, nbytes);
+  return std::make_shared<Entry>(shared_from_this(), answer.message.index,
+                                 answer.message.generation, std::move(block), nbytes);
+}
+
+/// Maps the head, and on the host the data, of an allocation that was answered for.
+std::shared_ptr<Block> Context::map_created(const client::Answer& answer) {
   CLARA_FASTIO_KILL_POINT("create.answered");
   const layout::Location& location = answer.message.location;
   client::require_inside(location);
@@ -335,14 +384,10 @@ std::shared_ptr<Entry> Context::create(std::uint64_t nbytes, bool zero) {
         posix::Map::of(answer.fds[0].get(), 0, location.segment_nbytes, posix::Access::read_write,
                        false, /*inherit_on_fork=*/false));
   }
-  memory_lock.unlock();
   auto block = client::block_in(std::move(segment), location);
   block->head->version.store(0);
   block->head->attributes_nbytes = 0;
-  // A block of an arena may have been somebody's before.
-  if (zero) std::memset(block->data, 0, nbytes);
-  return std::make_shared<Entry>(shared_from_this(), answer.message.index,
-                                 answer.message.generation, std::move(block), nbytes);
+  return block;
 }
 
 std::shared_ptr<Entry> Context::find(const std::string& name) {

@@ -32,6 +32,9 @@ Entry::Entry(std::shared_ptr<Context> context, std::uint32_t index, const Record
       kind_(record.kind),
       order_(record.order),
       is_sealed_((record.flags & layout::kFrozenOnCommit) != 0),
+      is_on_device_(record.device.memory == layout::Memory::device),
+      is_pinned_((record.flags & layout::kPinned) != 0),
+      may_stage_((record.flags & layout::kMayStage) != 0),
       queue_(record.queue),
       role_hash_(record.role_hash),
       lock_(context_->state().tables->lock(index), context_->state().slot,
@@ -55,6 +58,7 @@ Entry::Entry(std::shared_ptr<Context> context, std::uint32_t index, std::uint64_
       is_private_(true),
       kind_(EntryKind::allocation),
       order_(layout::Order::row_major),
+      is_on_device_(block->device != nullptr),
       requested_(nbytes),
       lock_(context_->state().tables->lock(index), context_->state().slot,
             context_->state().slot_generation),
@@ -80,7 +84,14 @@ Entry::~Entry() {
     read_block_.reset();
   }
   state.forget(index_, this);
-  if (is_unused && block) {
+  // Device memory is no part of the pool: a device may still work on it, which the host knows.
+  if (is_unused && block && is_on_device_) {
+    block.reset();
+    if (state.watcher) state.watcher->drop_later(index_, generation_.load());
+  } else if (is_on_device_) {
+    block.reset();
+    context_->tidy_devices();
+  } else if (is_unused && block) {
     state.pool.put({index_, generation_.load(), std::move(block)});
     if (state.watcher && state.pool.is_over()) state.watcher->wake();
   }
@@ -152,11 +163,16 @@ void Entry::let_go_all() {
 
 void Entry::let_go(const std::unordered_set<std::uint64_t>& segments) {
   const std::lock_guard lock(lock_.mutex());
-  if (read_block_ && segments.contains(read_block_->location.segment)) read_block_.reset();
-  if (write_block_ && segments.contains(write_block_->location.segment)) write_block_.reset();
+  const auto is_in = [&segments](const Block& block) {
+    return segments.contains(block.location.segment) ||
+           (block.device && segments.contains(block.device->record.location.segment));
+  };
+  if (read_block_ && is_in(*read_block_)) read_block_.reset();
+  if (write_block_ && is_in(*write_block_)) write_block_.reset();
 }
 
-std::shared_ptr<Block> Entry::map_block(const layout::Location& location, bool writable,
+std::shared_ptr<Block> Entry::map_block(const layout::Location& location,
+                                        const layout::DeviceRecord& device, bool writable,
                                         int descriptor) {
   Context::State& state = context_->state();
   const auto access = writable ? posix::Access::read_write : posix::Access::read_only;
@@ -189,34 +205,49 @@ std::shared_ptr<Block> Entry::map_block(const layout::Location& location, bool w
   if (location.offset + location.data_offset + location.capacity > segment->map.size()) {
     throw Error(Errc::layout, "the entry lies outside its segment");
   }
-  return client::block_in(std::move(segment), location);
+  auto block = client::block_in(std::move(segment), location);
+  if (device.location.segment != 0) {
+    block->capacity = device.location.capacity + heads_nbytes();
+  }
+  return block;
 }
 
 void Entry::remember(const Record& record) {
   cached_sequence_ = record.sequence;
   is_mine_ = !is_variable() || record.producer == context_->state().slot;
-  if (read_block_ && read_block_->location != record.location) read_block_.reset();
-  if (write_block_ && write_block_->location != record.location) write_block_.reset();
+  const auto is_other = [&record](const Block& block) {
+    return block.location != record.location ||
+           (block.device && block.device->record != record.device);
+  };
+  if (read_block_ && is_other(*read_block_)) read_block_.reset();
+  if (write_block_ && is_other(*write_block_)) write_block_.reset();
   if (kind_ == EntryKind::allocation && is_published()) {
     element_type_ = record.element_type;
     declared_ = record.shape;
   }
 }
 
-std::shared_ptr<Block> Entry::readable() {
+std::shared_ptr<Block> Entry::readable(bool needs_data) {
+  const bool needs_device = needs_data && is_on_device_;
   const std::lock_guard slow(slow_mutex_);
   {
     const std::lock_guard lock(lock_.mutex());
-    if (is_fresh() && read_block_) return read_block_;
+    if (is_fresh() && read_block_ && (!needs_device || read_block_->device)) return read_block_;
   }
   for (;;) {
     const Record record = read_record();
     if (record.location.segment == 0) return nullptr;
+    if (needs_device && (record.flags & layout::kContentLost) != 0) {
+      throw Error(Errc::peer_died, "the device memory of " + label() +
+                                       " ended with the process that made it, since it was shared "
+                                       "by a legacy handle; its next producer makes new memory");
+    }
     try {
-      auto block = map_block(record.location, false, -1);
+      auto block = map_block(record.location, record.device, false, -1);
+      if (needs_device) attach_device(*block, record.device, false);
       const std::lock_guard lock(lock_.mutex());
       remember(record);
-      if (!read_block_) read_block_ = std::move(block);
+      if (!read_block_ || needs_device) read_block_ = std::move(block);
       return read_block_;
     } catch (const Error& error) {
       // The block was replaced between the look and the request: there is a newer one.
@@ -233,9 +264,10 @@ std::shared_ptr<Block> Entry::writable(std::uint64_t nbytes, std::uint32_t attri
   const bool is_mine = !is_variable() || record.producer == context_->state().slot;
   std::shared_ptr<Block> block;
   if (is_mine && location.segment != 0) {
-    block = map_block(location, true, -1);
+    block = map_block(location, record.device, true, -1);
+    if (is_on_device_) attach_device(*block, record.device, true);
     if (is_variable() &&
-        (location.capacity < nbytes || location.attributes_capacity < attributes_nbytes)) {
+        (block->capacity < nbytes || location.attributes_capacity < attributes_nbytes)) {
       block = grow(*block, nbytes, attributes_nbytes, keep_content);
     }
   } else if (location.segment == 0) {
@@ -243,7 +275,7 @@ std::shared_ptr<Block> Entry::writable(std::uint64_t nbytes, std::uint32_t attri
     show(*block);
   } else {
     // What another process wrote is never written again: its segment stays as it is.
-    const auto before = map_block(location, false, -1);
+    const auto before = map_block(location, {}, false, -1);
     block = produce(nbytes, attributes_nbytes, before->head->version.load());
     show(*block);
   }
@@ -271,7 +303,8 @@ std::shared_ptr<Block> Entry::grow(const Block& before, std::uint64_t nbytes,
   const auto* from = reinterpret_cast<const std::byte*>(before.head) + sizeof(layout::Head);
   std::copy_n(from, old_attributes, reinterpret_cast<std::byte*>(&head) + sizeof(layout::Head));
   head.attributes_nbytes = old_attributes;
-  if (keep_content && version > 1) {
+  // On a device there is nothing to copy: a change in place never needs more memory there.
+  if (keep_content && version > 1 && !is_on_device_) {
     std::copy(shape.dimensions.begin(), shape.dimensions.begin() + shape.ndim, head.dimensions);
     std::copy_n(before.data, content_nbytes, block->data);
   }
@@ -287,16 +320,27 @@ std::shared_ptr<Block> Entry::produce(std::uint64_t nbytes, std::uint32_t attrib
   message.generation = generation_.load();
   message.nbytes = nbytes;
   message.attributes_capacity = attributes_nbytes;
+  if (is_on_device_) describe_device(message, nbytes);
   std::unique_lock memory_lock(context_->state().memory_mutex);
-  client::Answer answer = context_->request_memory(message);
+  client::Answer answer = is_on_device_ ? context_->request_device_memory(message, kind_)
+                                        : context_->request_memory(message);
   CLARA_FASTIO_KILL_POINT("produce.offered");
   const layout::Location& location = answer.message.location;
   client::require_inside(location);
-  if (location.capacity < nbytes || location.attributes_capacity < attributes_nbytes) {
+  if (location.capacity < message.nbytes || location.attributes_capacity < attributes_nbytes) {
     throw Error(Errc::layout, "the host offered too little memory");
   }
   const int descriptor = answer.fds.empty() ? -1 : answer.fds[0].get();
-  auto block = map_block(location, true, descriptor);
+  layout::DeviceRecord device = answer.message.device;
+  if (is_on_device_) {
+    const layout::DeviceRecord known = read_record().device;
+    device.memory = known.memory;
+    device.words_segment = known.words_segment;
+    device.words = known.words;
+    client::require_inside(device);
+  }
+  auto block = map_block(location, device, true, descriptor);
+  if (is_on_device_) attach_device(*block, device, true);
   memory_lock.unlock();
   layout::Head& head = *block->head;
   const Shape declared = declared_shape();
@@ -349,7 +393,7 @@ void Entry::read_shape(const Block& block, ElementType type, const Shape& declar
         (declared.dimensions[i] == kDynamic || declared.dimensions[i] == shape.dimensions[i]);
   }
   try {
-    if (is_sound && shape.nbytes(type) <= block.location.capacity) return;
+    if (is_sound && shape.nbytes(type) <= block.capacity) return;
   } catch (const Error&) {
     // More bytes than can be counted: no shape that a producer of this library writes.
   }

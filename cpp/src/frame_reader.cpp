@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "clara_fastio/error.hpp"
+#include "client/block.hpp"
+#include "client/device_access.hpp"
 #include "client/relaxed.hpp"
 #include "client/segment_cache.hpp"
 #include "client/spin.hpp"
@@ -44,9 +46,11 @@ struct FrameReader::State {
 FrameReader::FrameReader(std::shared_ptr<Entry> entry, const EdgeOptions& options)
     : entry_(std::move(entry)),
       state_(std::make_unique<State>(*entry_)),
-      plan_(layout::SlotPlan::of(state_->stream.queue.slots, state_->stream.queue.slot_nbytes)),
+      plan_(layout::SlotPlan::of(state_->stream.queue.slots, state_->stream.queue.slot_nbytes,
+                                 entry_->is_on_device())),
       declared_(entry_->declared_shape()),
-      element_type_(entry_->element_type()) {
+      element_type_(entry_->element_type()),
+      accesses_(entry_->is_on_device() ? state_->stream.queue.slots : 0) {
   if (!declared_.is_dynamic()) declared_nbytes_ = declared_.nbytes(element_type_);
   const protocol::Message answer = client::subscribe(*entry_, options);
   if (answer.lane >= layout::kMaxLanes || answer.member >= layout::kMaxMembers) {
@@ -58,7 +62,12 @@ FrameReader::FrameReader(std::shared_ptr<Entry> entry, const EdgeOptions& option
   state_->member = &state_->stream.ring.member(member_);
 }
 
-FrameReader::~FrameReader() { close(); }
+FrameReader::~FrameReader() {
+  close();
+  if (!entry_->context().is_foreign()) return;
+  // The parent's driver is not this child's, which must not touch it.
+  for (auto& access : accesses_) (void)access.release();
+}
 
 FrameReader::Found FrameReader::find_next() const noexcept {
   const layout::Lane& lane = *state_->lane;
@@ -79,11 +88,16 @@ bool FrameReader::has_news() const noexcept {
   return state_->stream.ring.state() != StreamState::open || find_next().slot != kNoSlot;
 }
 
-FrameReader::Result FrameReader::try_take(Frame& frame) {
+FrameReader::Result FrameReader::try_take(Frame& frame, std::uintptr_t stream) {
   if (is_closed_.load(std::memory_order_relaxed)) {
     throw Error(Errc::closed, "this consumer of " + entry_->label() + " was closed");
   }
   entry_->check();
+  if (was_poisoned_.exchange(false)) {
+    throw Error(Errc::peer_died, "a frame of " + entry_->label() +
+                                     " that was read is not whole: its producer died before its "
+                                     "work on the device was done");
+  }
   layout::Member& me = *state_->member;
   for (;;) {
     // Before the look for frames: after the end no frame comes.
@@ -104,6 +118,7 @@ FrameReader::Result FrameReader::try_take(Frame& frame) {
     frame.slot = found.slot;
     try {
       describe(frame);
+      begin_on_device(frame, stream);
     } catch (...) {
       release(found.slot);
       throw;
@@ -129,13 +144,35 @@ FrameReader::Result FrameReader::nothing(StreamState stream_state) {
   return Result::nothing;
 }
 
+/// Has the stream wait until the frame is whole on the device.
+void FrameReader::begin_on_device(Frame& frame, std::uintptr_t stream) {
+  if (!block_->device) return;
+  auto access = std::make_unique<client::DeviceAccess>();
+  const std::uint64_t offset = plan_.first + frame.slot * plan_.stride;
+  std::shared_ptr<Block> used;
+  try {
+    used = access->begin(block_, {frame.slot, offset, frame.nbytes},
+                         client::DeviceAccess::Kind::read, reinterpret_cast<cuda::Stream>(stream));
+  } catch (const Error& error) {
+    if (error.code() != Errc::peer_died) throw;
+    throw Error(Errc::peer_died, "frame " + std::to_string(frame.number) + " of " +
+                                     entry_->label() +
+                                     " is not whole: its producer died before its work on the "
+                                     "device was done");
+  }
+  frame.data = nullptr;
+  frame.device_data = static_cast<std::uintptr_t>(used->device->data + offset);
+  accesses_[frame.slot] = std::move(access);
+}
+
 void FrameReader::map() {
-  auto block = entry_->readable();
-  if (!block || block->location.capacity < plan_.nbytes) {
+  auto block = entry_->readable(/*needs_data=*/true);
+  if (!block || block->capacity < plan_.nbytes) {
     throw Error(Errc::layout, "the memory of " + entry_->label() + " does not hold its slots");
   }
   block->segment->map.populate();
   block_ = std::move(block);
+  client::pin_if_wanted(*entry_, *block_);
 }
 
 const layout::FrameHead& FrameReader::head(std::uint32_t slot) const noexcept {
@@ -213,11 +250,19 @@ bool FrameReader::wait(nanoseconds slice) {
 
 void FrameReader::release(std::uint32_t slot) noexcept {
   if (entry_->context().is_foreign()) return;
+  if (!accesses_.empty()) {
+    if (is_poisoned(slot)) was_poisoned_.store(true);
+    accesses_[slot].reset();  // Promised before the slot is free.
+  }
   held_.fetch_sub(1);
   state_->lane->cells[slot].exchange(cell::kFree);
   CLARA_FASTIO_KILL_POINT("frame.released");
   const Ring& ring = state_->stream.ring;
   if (ring.header().asleep.load() != 0) ring.announce_emptied();
+}
+
+bool FrameReader::is_poisoned(std::uint32_t slot) const noexcept {
+  return slot < accesses_.size() && accesses_[slot] && accesses_[slot]->is_poisoned();
 }
 
 void FrameReader::close() noexcept {

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "clara_fastio/error.hpp"
+#include "client/block.hpp"
+#include "client/device_access.hpp"
 #include "client/relaxed.hpp"
 #include "client/spin.hpp"
 #include "client/state.hpp"
@@ -48,7 +50,8 @@ std::shared_ptr<FrameWriter> FrameWriter::of(const std::shared_ptr<Entry>& entry
 FrameWriter::FrameWriter(std::shared_ptr<Entry> entry)
     : entry_(std::move(entry)),
       state_(std::make_unique<State>(*entry_)),
-      plan_(layout::SlotPlan::of(state_->stream.queue.slots, state_->stream.queue.slot_nbytes)),
+      plan_(layout::SlotPlan::of(state_->stream.queue.slots, state_->stream.queue.slot_nbytes,
+                                 entry_->is_on_device())),
       declared_(entry_->declared_shape()),
       element_type_(entry_->element_type()) {}
 
@@ -67,11 +70,12 @@ std::byte* FrameWriter::data() const noexcept {
 void FrameWriter::open_stream() {
   check_open();
   auto block = entry_->writable(plan_.nbytes, 0, false);
-  if (block->location.capacity < plan_.nbytes) {
+  if (block->capacity < plan_.nbytes) {
     throw Error(Errc::layout, "the memory of " + entry_->label() + " is too small for its slots");
   }
   next_number_ = ring().header().next_number.load();
   block_ = std::move(block);
+  client::pin_if_wanted(*entry_, *block_);
   // Frames of an earlier writer of this process may be under way.
   for (std::uint32_t slot = 0; slot < ring().slots(); ++slot) {
     const layout::FrameHead& it = head(slot);
@@ -94,7 +98,23 @@ void FrameWriter::check_open() {
   }
 }
 
-bool FrameWriter::try_next() {
+/// Has the stream wait for those who still read what was in the slot.
+void FrameWriter::begin_on_device() {
+  if (!block_->device) return;
+  device_ = std::make_unique<client::DeviceAccess>();
+  const client::DeviceAccess::Part part{slot_, plan_.first + slot_ * plan_.stride,
+                                        state_->stream.queue.slot_nbytes};
+  used_block_ = device_->begin(block_, part, client::DeviceAccess::Kind::write,
+                               reinterpret_cast<cuda::Stream>(stream_));
+}
+
+std::uintptr_t FrameWriter::device_data() const noexcept {
+  if (!used_block_ || !used_block_->device) return 0;
+  return static_cast<std::uintptr_t>(used_block_->device->data + plan_.first +
+                                     slot_ * plan_.stride);
+}
+
+bool FrameWriter::try_next(std::uintptr_t stream) {
   if (slot_ != kNoSlot) {
     throw Error(Errc::lock_conflict, "a frame of " + entry_->label() +
                                          " is open already; commit or leave it before the next");
@@ -117,6 +137,14 @@ bool FrameWriter::try_next() {
   nbytes_ = declared_.is_dynamic() ? 0 : declared_.nbytes(element_type_);
   queued_[slot] = 0;
   std::memset(header_, 0, sizeof(header_));
+  used_block_ = block_;
+  stream_ = stream;
+  try {
+    begin_on_device();
+  } catch (...) {
+    slot_ = kNoSlot;
+    throw;
+  }
   layout::FrameHead& it = head(slot);
   it.version.store(it.version.load(std::memory_order_relaxed) | 1, std::memory_order_relaxed);
   // No write to the content becomes visible before it.
@@ -260,6 +288,15 @@ void FrameWriter::set_header(std::string_view bytes) {
 void FrameWriter::commit() {
   if (slot_ == kNoSlot) return;
   entry_->context().check_process();
+  if (device_) {
+    const auto device = std::exchange(device_, nullptr);
+    try {
+      device->end(true);
+    } catch (...) {
+      slot_ = kNoSlot;
+      throw;
+    }
+  }
   layout::FrameHead& it = head(slot_);
   it.number = number_;
   it.ndim = shape_.ndim;
@@ -338,7 +375,12 @@ void FrameWriter::take_back(std::uint32_t index) noexcept {
   if (cell::is_queued(word)) one.compare_exchange_strong(word, cell::kFree);
 }
 
-void FrameWriter::abort() noexcept { slot_ = kNoSlot; }
+void FrameWriter::abort() noexcept {
+  slot_ = kNoSlot;
+  // The parent's driver is not this child's, which must not touch it.
+  if (device_ && entry_->context().is_foreign()) (void)device_.release();
+  device_.reset();
+}
 
 void FrameWriter::finish() {
   abort();

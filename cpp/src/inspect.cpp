@@ -39,7 +39,9 @@ std::vector<EntryInfo> Context::entries() {
     info.flags = record.flags;
     info.declared = record.shape;
     info.shape = record.shape;
-    info.capacity = record.location.capacity;
+    info.device = record.device;
+    info.capacity = record.device.location.segment != 0 ? record.device.location.capacity
+                                                        : record.location.capacity;
     info.segment = record.location.segment;
     info.segment_nbytes = record.location.segment_nbytes;
     info.producer = slot_number(record.producer);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "clara_fastio/error.hpp"
+#include "client/device_access.hpp"
 #include "client/relaxed.hpp"
 #include "client/segment_cache.hpp"
 #include "client/state.hpp"
@@ -19,8 +20,8 @@ using protocol::Operation;
 
 }  // namespace
 
-Mapping::Mapping(std::shared_ptr<Entry> entry, AccessMode mode)
-    : entry_(std::move(entry)), mode_(mode) {
+Mapping::Mapping(std::shared_ptr<Entry> entry, AccessMode mode, std::uintptr_t stream)
+    : entry_(std::move(entry)), mode_(mode), stream_(stream) {
   attempt_.to_write = is_writable();
   if (entry_->queue().slots != 0) {
     throw Error(Errc::invalid_argument, entry_->label() +
@@ -34,10 +35,29 @@ Mapping::~Mapping() { abort(); }
 bool Mapping::try_cached() {
   entry_->check();
   if (mode_ == AccessMode::dirty || is_locked_) return false;
-  const std::lock_guard guard(entry_->lock().mutex());
-  if (is_writable() && !entry_->is_mine_) return false;
-  is_locked_ = entry_->lock().look(attempt_);
-  return is_open_ = is_locked_ && entry_->is_fresh() && open_cached();
+  {
+    const std::lock_guard guard(entry_->lock().mutex());
+    if (is_writable() && !entry_->is_mine_) return false;
+    is_locked_ = entry_->lock().look(attempt_);
+    is_open_ = is_locked_ && entry_->is_fresh() && open_cached();
+  }
+  if (!entry_->is_on_device_ && !entry_->is_pinned_) return is_open_;
+  return is_open_ && finish_open();
+}
+
+/// What is left to do for memory that devices use, without the mutex.
+bool Mapping::finish_open() {
+  try_pin();
+  if (!entry_->is_on_device_) return true;
+  try {
+    begin_on_device();
+  } catch (...) {
+    is_open_ = false;
+    unlock();
+    throw;
+  }
+  if (is_writable()) start_writing();
+  return true;
 }
 
 bool Mapping::try_map() {
@@ -68,7 +88,7 @@ bool Mapping::open_cached() {
   Entry& entry = *entry_;
   element_type_ = entry.element_type_;
   if (!is_writable()) {
-    if (!entry.read_block_) return false;
+    if (!entry.read_block_ || (entry.is_on_device_ && !entry.read_block_->device)) return false;
     version_ = entry.read_block_->head->version.load();
     // A content that was never written, or is torn, is the slow path's to explain.
     if (version_ % 2 != 0 || (version_ == 0 && entry.is_variable())) return false;
@@ -96,9 +116,9 @@ bool Mapping::open_cached() {
     shape_ = entry.declared_;
   }
   nbytes_ = shape_.nbytes(element_type_);
-  if (nbytes_ > entry.write_block_->location.capacity) return false;
+  if (nbytes_ > entry.write_block_->capacity) return false;
   if (block_ != entry.write_block_) block_ = entry.write_block_;
-  start_writing();
+  if (!entry.is_on_device_) start_writing();
   return true;
 }
 
@@ -140,7 +160,7 @@ void Mapping::throw_blocked(bool waited) {
 
 bool Mapping::open_read() {
   try {
-    block_ = entry_->readable();
+    block_ = entry_->readable(/*needs_data=*/true);
     const std::uint64_t version = block_ ? block_->head->version.load() : 0;
     if (entry_->is_variable() && (version == 0 || (version == 1 && mode_ == AccessMode::dirty))) {
       unlock();
@@ -162,6 +182,8 @@ bool Mapping::open_read() {
     }
     version_ = version;
     describe(false);
+    try_pin();
+    begin_on_device();
   } catch (...) {
     unlock();
     throw;
@@ -198,11 +220,13 @@ void Mapping::open_write() {
       if (entry_->next_attributes_) attributes_nbytes = entry_->next_attributes_->size();
     }
     block_ = entry_->writable(nbytes_, static_cast<std::uint32_t>(attributes_nbytes), keeps);
-    if (nbytes_ > block_->location.capacity) {
+    if (nbytes_ > block_->capacity) {
       throw Error(Errc::shape,
                   "the description of " + entry_->label() + " does not fit its memory");
     }
     version_ = block_->head->version.load();
+    try_pin();
+    begin_on_device();
     start_writing();
   } catch (...) {
     unlock();
@@ -229,7 +253,7 @@ void Mapping::describe(bool will_write) {
                                          "; call update_shape() first");
   }
   nbytes_ = shape_.nbytes(element_type_);
-  if (!will_write && nbytes_ > block_->location.capacity) {
+  if (!will_write && nbytes_ > block_->capacity) {
     throw Error(Errc::layout, "the content of " + entry_->label() + " is larger than its memory");
   }
 }
@@ -258,7 +282,19 @@ void Mapping::commit() {
   if (!is_open_) return;
   is_open_ = false;
   entry_->context().check_process();
-  if (!is_writable()) return unlock();
+  try {
+    end_on_device(true);
+  } catch (...) {
+    unlock();
+    throw;
+  }
+  // Before the lock goes: what a later writer leaves behind was not read here.
+  const bool was_poisoned = is_poisoned();
+  if (was_poisoned || !is_writable()) {
+    unlock();  // Without a commit, a change in place leaves torn content.
+    if (was_poisoned) throw_poisoned();
+    return;
+  }
   write_head();
   CLARA_FASTIO_KILL_POINT("write.before_commit");
   version_ += 1;
@@ -278,7 +314,12 @@ void Mapping::commit() {
 
 void Mapping::abort() noexcept {
   is_open_ = false;
-  if (entry_->context().is_foreign()) return;
+  if (entry_->context().is_foreign()) return abandon_on_device();
+  try {
+    end_on_device(false);
+  } catch (const std::exception&) {
+    // The device has failed, and every promise of this process is taken as kept.
+  }
   if (is_locked_) {
     unlock();
   } else {

@@ -90,7 +90,8 @@ void Entry::allocate() {
   }
   if (queue_.slots != 0) {
     if (record.location.segment != 0) return;
-    (void)writable(layout::SlotPlan::of(queue_.slots, queue_.slot_nbytes).nbytes, 0, false);
+    (void)writable(layout::SlotPlan::of(queue_.slots, queue_.slot_nbytes, is_on_device_).nbytes, 0,
+                   false);
     return;
   }
   const Shape wanted = pending_shape(nullptr);

@@ -177,7 +177,9 @@ class DeviceIpcUnavailableError(DeviceError):
 
 
 class CudaError(DeviceError):
-    """The CUDA driver refused a call."""
+    """The CUDA driver refused a call; `status` is its number."""
+
+    status: int = 0
 
 
 class DriverError(FastIOError):
@@ -271,4 +273,8 @@ ERROR_CLASSES: tuple[type[Exception], ...] = (
     VersionMismatchError,
     ForkedContextError,
     SystemCallError,
+    DeviceError,
+    DeviceNotFoundError,
+    DeviceIpcUnavailableError,
+    CudaError,
 )

@@ -92,6 +92,10 @@ class EntryInfo:
     nbytes: int
     #: Bytes of memory that are reserved for data.
     capacity: int
+    #: ``"host"`` or ``"device"``.
+    memory: MemoryKind
+    #: UUID of the device, None on the host or while none is chosen.
+    device: str | None
     #: Committed writes.
     version: int
     #: ``"unpublished"``, ``"live"``, or ``"freed"`` while somebody still holds it.

@@ -13,15 +13,15 @@ import struct
 from typing import NamedTuple
 
 MAGIC = 0x43464331
-MAJOR = 1
+MAJOR = 2
 INFO = 1
 HELLO = 2
 VERSION_MISMATCH = 19  # The number of `Errc::version_mismatch`.
 
 HEADER = struct.Struct("<IHHIIii")
-MESSAGE_NBYTES = 936
+MESSAGE_NBYTES = 1096
 TEXT_NBYTES_AT = 372
-TEXT_AT = 424
+TEXT_AT = 584
 
 
 class Message(NamedTuple):

@@ -25,8 +25,13 @@ LONG_FORM = 1_000_000
 
 #: Which points each argument of a test stands for.
 POINTS: Final[dict[str, Callable[[str], bool]]] = {
-    "client_point": lambda name: not name.startswith(("host.", *points.STREAMS)),
-    "host_point": lambda name: name.startswith("host.") and not name.startswith(points.STREAMS),
+    "client_point": lambda name: not name.startswith(("host.", *points.STREAMS, *points.DEVICES)),
+    "host_point": lambda name: (
+        name.startswith("host.") and not name.startswith((*points.STREAMS, *points.DEVICES))
+    ),
+    "device_point": lambda name: name.startswith("device."),
+    "device_frame_point": lambda name: name.startswith("device.") and name not in points.MAPPING,
+    "device_host_point": lambda name: name.startswith("host.device."),
     "producer_point": lambda name: name.startswith("frame.") and name not in points.CONSUMERS,
     "held_up_point": lambda name: (
         name.startswith("frame.") and name not in points.CONSUMERS | points.WAITS

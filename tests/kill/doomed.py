@@ -9,9 +9,12 @@ import signal
 import subprocess
 import tempfile
 import time
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tests.helpers.processes import KILL_POINT_LIBRARY, ProgramError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: A process that lives longer than this never gets where it was to be killed.
 PATIENCE = 30
@@ -49,6 +52,8 @@ class Doomed:
         ``"name:pass"`` at which it kills itself.
     stop_point
         The same, at which it stops until it is told to go on.
+    environment
+        Added to this process's environment.
     """
 
     def __init__(
@@ -57,11 +62,12 @@ class Doomed:
         *arguments: object,
         kill_point: str | None = None,
         stop_point: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._state = os.memfd_create("crash-state")
         os.ftruncate(self._state, 8)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-        environment = dict(os.environ)
+        environment = {**os.environ, **(environment or {})}
         if kill_point is not None:
             environment["CLARA_FASTIO_KILL"] = kill_point
         if stop_point is not None:
@@ -98,6 +104,11 @@ class Doomed:
         return self._process.pid
 
     @property
+    def passes(self) -> int:
+        """Passes that it has counted so far."""
+        return int.from_bytes(os.pread(self._state, 4, 4), "little")
+
+    @property
     def errors(self) -> str:
         """What it wrote to standard error."""
         self._errors.seek(0)
@@ -106,6 +117,11 @@ class Doomed:
     def wait_until_ready(self) -> bool:
         """Wait for its first line; return whether it came before the end."""
         return self._process.stdout.readline() != b""
+
+    def ask(self, line: str) -> str:
+        """Write a line, wait for the one that answers."""
+        self._process.stdin.write(f"{line}\n".encode())
+        return self._process.stdout.readline().decode().strip()
 
     def kill(self) -> None:
         """Kill it, whatever it is doing."""

@@ -14,10 +14,26 @@ if TYPE_CHECKING:
 LIBRARY = KILL_POINT_LIBRARY / "libclara_fastio.so"
 SECTION = b"clara_kill_points"
 
+#: Of the steps that a test can leave out.
+OMISSIONS = b"clara_omissions"
+
 #: Points of streams of frames, which `test_frames` and `test_frame_hosts` pass.
 STREAMS = ("frame.", "host.subscribe.", "host.unsubscribe.", "host.repair.stream")
 
-#: Of these, where consumers die; at the others that begin with ``frame.``, producers do.
+#: Points of device memory, which `test_devices`, `test_device_frames` and
+#: `test_device_hosts` pass.
+DEVICES = ("device.", "host.device.")
+
+#: Of these, where memory is made that processes share; not where it is staged.
+MAKING = frozenset({"device.made", "device.exported", "host.device.added"})
+
+#: Of these, where no frame passes.
+MAPPING = MAKING | {"device.begun"}
+
+#: Of these, where a consumer of frames passes; at the others producers do.
+READING = frozenset({"device.read_ordered", "device.read_promised"})
+
+#: Of streams, where consumers die; at the others that begin with ``frame.``, producers do.
 CONSUMERS = frozenset({"frame.taking", "frame.held", "frame.released", "frame.consumer_asleep"})
 
 #: Where a producer does not pass while its consumers take every frame at once.
@@ -37,8 +53,15 @@ CRITICAL = frozenset(
         "produce.mapped",
         "freeze.remapped",
         "get.reference_set",
+        "device.write_ordered",
+        "device.read_ordered",
+        "device.begun",
+        "device.signalled",
+        "device.write_promised",
+        "device.read_promised",
         "host.hello.slot_taken",
         "host.declare.taken",
+        "host.device.added",
         "host.publish.checked",
         "host.free.doomed",
         "host.freeze.sealed",
@@ -50,13 +73,13 @@ CRITICAL = frozenset(
 )
 
 
-def names(prefix: str = "") -> list[str]:
+def names(prefix: str = "", *, section: bytes = SECTION) -> list[str]:
     """Read the names of all kill points, or of those that begin with `prefix`."""
-    texts = section(LIBRARY, SECTION).split(b"\0")
+    texts = read_section(LIBRARY, section).split(b"\0")
     return sorted({text.decode() for text in texts if text.startswith(prefix.encode())} - {""})
 
 
-def section(path: Path, wanted: bytes) -> bytes:
+def read_section(path: Path, wanted: bytes) -> bytes:
     """Read a section of a 64-bit ELF file."""
     content = path.read_bytes()
     if content[:5] != b"\x7fELF\x02":

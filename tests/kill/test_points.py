@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from tests.kill import points
+from tests.kill.conftest import POINTS
 from tests.kill.doomed import Doomed
 
 #: More than any point needs to be passed as often as it is asked for.
@@ -16,6 +17,11 @@ def test_library_has_kill_points():
 
 def test_critical_points_exist():
     assert set(points.names()) >= points.CRITICAL
+
+
+def test_no_point_is_left_out():
+    left_out = [name for name in points.names() if not any(one(name) for one in POINTS.values())]
+    assert not left_out
 
 
 def test_survivors_go_on_after_a_death_at(client_point, arena, passes_per_point):

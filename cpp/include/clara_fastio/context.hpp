@@ -16,6 +16,7 @@
 namespace clara_fastio {
 
 class Entry;
+struct Block;
 
 namespace client {
 struct Answer;
@@ -33,6 +34,17 @@ struct Declaration {
   bool is_sealed = false;
   std::string producer_role;  ///< empty: whoever comes first
   QueueOptions queue;         ///< of a variable that carries a stream of frames
+  layout::Memory memory = layout::Memory::host;
+  layout::DeviceId device{};  ///< all zero: the producer's choice
+  bool may_stage = false;     ///< host memory may stand in for device memory
+  bool is_pinned = false;     ///< memory of the host that processes register with their devices
+};
+
+/// What a private allocation on a device is to be.
+struct DeviceOptions {
+  layout::DeviceId device{};
+  bool may_stage = false;
+  bool zero = false;  ///< else it holds what the device left there
 };
 
 /// One entry as a stranger sees it, for people.
@@ -48,6 +60,7 @@ struct EntryInfo {
   Shape shape;  ///< of the content; the declared one while there is none
   std::uint64_t version = 0;
   std::uint64_t capacity = 0;
+  layout::DeviceRecord device{};
   std::uint64_t segment = 0;
   std::uint64_t segment_nbytes = 0;
   std::int32_t producer = -1;  ///< slot
@@ -96,11 +109,19 @@ class CLARA_FASTIO_EXPORT Context : public std::enable_shared_from_this<Context>
   std::shared_ptr<Entry> declare(const Declaration& declaration, bool& is_new);
   /// Private memory of at least `nbytes`, recycled from the pool where that fits.
   std::shared_ptr<Entry> create(std::uint64_t nbytes, bool zero);
+  /// Private memory of a device (context_device.cpp).
+  std::shared_ptr<Entry> create_on_device(std::uint64_t nbytes, const DeviceOptions& options);
   /// Null when there is no such name.
   std::shared_ptr<Entry> find(const std::string& name);
   /// Gives memory to every fixed-size output, and every stream, that is bound to this process's
   /// role.
   void allocate_outputs();
+
+  /// Opens the device memory that is there already, so that no map has to. Never throws: what
+  /// cannot be opened here is the affair of who maps it.
+  void open_devices() noexcept;
+  /// Has a thread give up what is above the limit of unreferenced device memory.
+  void tidy_devices() noexcept;
 
   /// A number that changes with every name that appears or goes.
   std::uint32_t names_event() const;
@@ -120,6 +141,8 @@ class CLARA_FASTIO_EXPORT Context : public std::enable_shared_from_this<Context>
 
   /// A request for memory; when there is too little, the process's own pool goes back first.
   client::Answer request_memory(const protocol::Message& message);
+  /// The same with memory of a device, which this process makes when the host has none of its own.
+  client::Answer request_device_memory(protocol::Message message, layout::EntryKind kind);
 
   struct State;
   State& state() noexcept { return *state_; }
@@ -130,7 +153,10 @@ class CLARA_FASTIO_EXPORT Context : public std::enable_shared_from_this<Context>
   static std::shared_ptr<Context> attach(int fd, const std::string& name,
                                          std::unique_ptr<Host> host);
   void finish() noexcept;
+  bool wait_for_devices() noexcept;
   void give_pool_back();
+  void clear_on_device(const std::shared_ptr<Block>& block, std::uint64_t nbytes);
+  std::shared_ptr<Block> map_created(const client::Answer& answer);
 
   std::unique_ptr<State> state_;
 };

@@ -20,9 +20,14 @@
 namespace clara_fastio {
 
 namespace client {
+struct DeviceBlock;
 struct SegmentMap;
 struct Record;
 }  // namespace client
+
+namespace protocol {
+struct Message;
+}
 
 class FrameWriter;
 
@@ -33,7 +38,9 @@ struct Block {
   std::shared_ptr<client::SegmentMap> segment;
   layout::Location location;
   layout::Head* head = nullptr;
-  std::byte* data = nullptr;
+  std::byte* data = nullptr;                    ///< of the host; on a device, heads of frames only
+  std::uint64_t capacity = 0;                   ///< bytes for the data, wherever it lies
+  std::shared_ptr<client::DeviceBlock> device;  ///< null for memory of the host
 };
 
 /// What a head says, copied and checked.
@@ -67,6 +74,16 @@ class CLARA_FASTIO_EXPORT Entry : public std::enable_shared_from_this<Entry> {
   bool is_published() const noexcept { return !is_private_.load(); }
   layout::Order order() const noexcept { return order_; }
   bool is_sealed() const noexcept { return is_sealed_; }
+  bool is_on_device() const noexcept { return is_on_device_; }
+  bool is_pinned() const noexcept { return is_pinned_; }
+  bool may_stage() const noexcept { return may_stage_; }
+  /// Where its device memory is now. Zero for memory of the host.
+  layout::DeviceRecord device_record();
+  /// Makes that memory usable here. Throws: what `client::DeviceMemory::open` throws.
+  std::shared_ptr<client::DeviceBlock> open_device(const layout::DeviceRecord& record,
+                                                   bool writable);
+  /// Why its memory of the host is not pinned here; empty when it is.
+  std::string pin_refusal();
   /// Of a stream of frames; zero for an entry without one.
   const layout::QueueRecord& queue() const noexcept { return queue_; }
   std::string name();
@@ -130,9 +147,13 @@ class CLARA_FASTIO_EXPORT Entry : public std::enable_shared_from_this<Entry> {
   /// Whether what is cached of the record still holds. Requires: `lock_.mutex()`.
   bool is_fresh() const noexcept { return record_.sequence.load() == cached_sequence_; }
   void remember(const client::Record& record);
-  std::shared_ptr<Block> map_block(const layout::Location& location, bool writable, int descriptor);
-  /// The block to read from, out of the cache when the record did not change.
-  std::shared_ptr<Block> readable();
+  /// Maps the host's part; `attach_device` makes the rest of it usable.
+  std::shared_ptr<Block> map_block(const layout::Location& location,
+                                   const layout::DeviceRecord& device, bool writable,
+                                   int descriptor);
+  /// The block to read from, out of the cache when the record did not change. A look at the head
+  /// needs no device.
+  std::shared_ptr<Block> readable(bool needs_data = false);
   /// The block to write to, in memory that this process produces and that is large enough.
   /// Requires: the write lock, or that nothing was ever written.
   std::shared_ptr<Block> writable(std::uint64_t nbytes, std::uint32_t attributes_nbytes,
@@ -153,6 +174,13 @@ class CLARA_FASTIO_EXPORT Entry : public std::enable_shared_from_this<Entry> {
   static Content read_content(const Block& block, ElementType type, bool is_variable,
                               const Shape& declared);
 
+  // Device memory (entry_device.cpp).
+  /// Bytes that stay on the host whatever the transport: the heads of frames.
+  std::uint64_t heads_nbytes() const noexcept;
+  /// Says which memory of which device a request for `nbytes` asks for.
+  void describe_device(protocol::Message& message, std::uint64_t nbytes);
+  void attach_device(Block& block, const layout::DeviceRecord& device, bool writable);
+
   const std::shared_ptr<Context> context_;
   const std::uint32_t index_;
   const layout::EntryRecord& record_;
@@ -161,6 +189,9 @@ class CLARA_FASTIO_EXPORT Entry : public std::enable_shared_from_this<Entry> {
   layout::EntryKind kind_;
   layout::Order order_;
   bool is_sealed_ = false;
+  bool is_on_device_ = false;
+  bool is_pinned_ = false;
+  bool may_stage_ = false;
   layout::QueueRecord queue_{};
   std::uint64_t role_hash_ = 0;
   std::uint64_t requested_ = 0;  ///< bytes that this object was created with, 0 when it was found

@@ -33,6 +33,10 @@ enum class Errc : int {
   version_mismatch = 19,
   forked = 20,
   system = 21,
+  device = 22,
+  device_not_found = 23,
+  device_ipc_unavailable = 24,
+  cuda = 25,
 };
 
 /// The one exception of the core.

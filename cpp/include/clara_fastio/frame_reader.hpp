@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "clara_fastio/entry.hpp"
 #include "clara_fastio/export.hpp"
@@ -15,6 +16,10 @@
 
 namespace clara_fastio {
 
+namespace client {
+class DeviceAccess;
+}
+
 /// One frame that a consumer holds.
 struct Frame {
   std::uint32_t slot = layout::kNone;
@@ -23,7 +28,8 @@ struct Frame {
   std::uint64_t timestamp = 0;  ///< CLOCK_MONOTONIC of its commit, ns
   Shape shape;
   std::uint64_t nbytes = 0;
-  const std::byte* data = nullptr;
+  const std::byte* data = nullptr;        ///< of the host; null for device memory
+  std::uintptr_t device_data = 0;         ///< the address on the device; 0 for memory of the host
   const unsigned char* header = nullptr;  ///< 64 bytes; valid while the frame is held
 };
 
@@ -47,11 +53,15 @@ class CLARA_FASTIO_EXPORT FrameReader {
   /// Throws: `Errc::peer_died` when the producer died and all its frames were taken,
   /// `Errc::lock_conflict` when this reader holds all slots itself, `Errc::closed`, `Errc::freed`,
   /// ...
-  Result try_take(Frame& frame);
+  /// `stream` is the CUDA stream that a frame on a device is used on, as its handle.
+  Result try_take(Frame& frame, std::uintptr_t stream = 0);
   /// Waits until there may be something to take, at most for `slice`. Returns whether there is.
   bool wait(std::chrono::nanoseconds slice);
-  /// Gives a frame back.
+  /// Gives a frame back. One that turned out never to be whole is told by the next `try_take`.
   void release(std::uint32_t slot) noexcept;
+  /// Whether a frame on a device turned out never to be whole, because its producer died. To be
+  /// asked while it is held, when the work on it is done.
+  bool is_poisoned(std::uint32_t slot) const noexcept;
   /// Takes no more. Frames that are held stay valid. Fine to call twice.
   void close() noexcept;
 
@@ -76,6 +86,7 @@ class CLARA_FASTIO_EXPORT FrameReader {
   void map();
   const layout::FrameHead& head(std::uint32_t slot) const noexcept;
   void describe(Frame& frame);
+  void begin_on_device(Frame& frame, std::uintptr_t stream);
   void adapt_spin(std::chrono::steady_clock::time_point start) noexcept;
   void count(std::uint64_t committed) noexcept;
 
@@ -85,11 +96,14 @@ class CLARA_FASTIO_EXPORT FrameReader {
   const Shape declared_;
   const ElementType element_type_;
   std::shared_ptr<Block> block_;
+  /// Of the slots that are held, on a device. Each is touched by the holder of its slot alone.
+  std::vector<std::unique_ptr<client::DeviceAccess>> accesses_;
   std::uint64_t declared_nbytes_ = 0;  ///< 0 when dynamic
   std::uint32_t member_ = 0;
   std::uint64_t taken_ = 0;
   std::string name_;
   std::atomic<std::uint32_t> held_ = 0;
+  std::atomic<bool> was_poisoned_ = false;
   std::atomic<bool> is_closed_ = false;
 };
 

@@ -16,6 +16,10 @@ namespace clara_fastio {
 
 class Ring;
 
+namespace client {
+class DeviceAccess;
+}
+
 /// The producer's side of a stream of frames: one for each variable in a process.
 ///
 /// A frame is open from `try_next` to `commit` or `abort`; one at a time.
@@ -31,9 +35,10 @@ class CLARA_FASTIO_EXPORT FrameWriter {
 
   /// Opens a frame if a slot is free. Never waits, but for the memory of the first one.
   ///
+  /// `stream` is the CUDA stream that a frame on a device is made on, as its handle.
   /// Throws: `Errc::read_only` when another process produces, `Errc::closed` after the end,
-  /// `Errc::lock_conflict` while a frame is open, `Errc::out_of_memory`, ...
-  bool try_next();
+  /// `Errc::lock_conflict` while a frame is open, `Errc::out_of_memory`, `Errc::cuda`, ...
+  bool try_next(std::uintptr_t stream = 0);
   /// Waits until there may be a free slot, at most for `slice`.
   void wait(std::chrono::nanoseconds slice);
   /// Throws why no slot is free: `Errc::lock_conflict` when nobody waited, else `lock_timeout`.
@@ -55,7 +60,11 @@ class CLARA_FASTIO_EXPORT FrameWriter {
   bool is_open() const noexcept { return slot_ != kNoSlot; }
   /// Whether it has its memory, so that the next frame asks nobody.
   bool is_started() const noexcept { return block_ != nullptr; }
+  /// Of the host. Requires: no device memory.
   std::byte* data() const noexcept;
+  /// The address on the device; 0 for memory of the host.
+  std::uintptr_t device_data() const noexcept;
+  std::uintptr_t stream() const noexcept { return stream_; }
   const Shape& shape() const noexcept { return shape_; }
   std::uint64_t nbytes() const noexcept { return nbytes_; }
   std::uint64_t number() const noexcept { return number_; }
@@ -64,7 +73,7 @@ class CLARA_FASTIO_EXPORT FrameWriter {
   const char* header() const noexcept { return header_; }
   Entry& entry() noexcept { return *entry_; }
   /// What keeps an array over the frame valid.
-  Window window() const { return {entry_, block_}; }
+  Window window() const { return {entry_, used_block_}; }
 
  private:
   struct State;
@@ -72,6 +81,7 @@ class CLARA_FASTIO_EXPORT FrameWriter {
 
   const Ring& ring() const noexcept;
   void open_stream();
+  void begin_on_device();
   void check_open();
   layout::FrameHead& head(std::uint32_t slot) const noexcept;
   std::uint32_t find_free() const noexcept;
@@ -90,6 +100,9 @@ class CLARA_FASTIO_EXPORT FrameWriter {
   const Shape declared_;
   const ElementType element_type_;
   std::shared_ptr<Block> block_;
+  std::shared_ptr<Block> used_block_;  ///< the same, or a stage of it on the device
+  std::unique_ptr<client::DeviceAccess> device_;
+  std::uintptr_t stream_ = 0;
   std::uint32_t slot_ = kNoSlot;
   std::uint64_t used_[layout::kMaxRingSlots] = {};  ///< by which frame, plus 1; 0: never
   /// The lanes that the frame in a slot went to, since the slot was free.

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "clara_fastio/device_layout.hpp"
 #include "clara_fastio/element_type.hpp"
 #include "clara_fastio/shape.hpp"
 
@@ -15,7 +16,7 @@
 namespace clara_fastio::layout {
 
 inline constexpr std::uint64_t kMagic = 0x314f495453414643;  // "CFASTIO1", little endian
-inline constexpr std::uint32_t kMajor = 1;
+inline constexpr std::uint32_t kMajor = 2;
 inline constexpr std::uint32_t kMinor = 0;
 
 inline constexpr std::uint32_t kMaxProcesses = 256;
@@ -48,6 +49,9 @@ enum EntryFlags : std::uint32_t {
   kFrozen = 2,          ///< the kernel refuses every write, the producer's too
   kProducerDied = 4,    ///< the last producer died; cleared by the next one
   kBoundToRole = 8,     ///< only the connection of that role may produce it
+  kPinned = 16,         ///< processes that use a device register its memory there
+  kMayStage = 32,       ///< host memory may stand in for device memory that cannot be shared
+  kContentLost = 64,    ///< device memory that ended with its producer; cleared by the next one
 };
 
 /// One process of a context. Written by the host.
@@ -113,8 +117,9 @@ struct EntryRecord {
   std::int64_t dimensions[kMaxDimensions];  ///< as declared; -1 is dynamic
   char name[256];
   QueueRecord queue;
+  DeviceRecord device;
 };
-static_assert(sizeof(EntryRecord) == 656);
+static_assert(sizeof(EntryRecord) == 728);
 
 /// Start of the directory segment, which the kernel lets the host alone write.
 struct DirectoryHeader {
@@ -150,6 +155,7 @@ struct alignas(128) LockLine {
   std::atomic<std::uint64_t> sleepers[kBitWords];
 };
 static_assert(sizeof(LockLine) == 128);
+static_assert(kDeviceReaders == kMaxProcesses);
 static_assert(offsetof(LockLine, references) == 64);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 

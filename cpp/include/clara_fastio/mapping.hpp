@@ -11,6 +11,10 @@
 
 namespace clara_fastio {
 
+namespace client {
+class DeviceAccess;
+}
+
 enum class AccessMode : std::uint32_t {
   read = 0,
   write = 1,   ///< a whole new content
@@ -32,7 +36,9 @@ struct Window {
 /// Thread safety: one thread at a time.
 class CLARA_FASTIO_EXPORT Mapping {
  public:
-  Mapping(std::shared_ptr<Entry> entry, AccessMode mode);
+  /// `stream` is the CUDA stream that device memory is used on, as its handle; 0 is the legacy
+  /// default stream.
+  Mapping(std::shared_ptr<Entry> entry, AccessMode mode, std::uintptr_t stream = 0);
   ~Mapping();
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
@@ -62,7 +68,19 @@ class CLARA_FASTIO_EXPORT Mapping {
   ElementType element_type() const noexcept { return element_type_; }
   layout::Order order() const noexcept { return entry_->order(); }
   std::uint64_t nbytes() const noexcept { return nbytes_; }
+  /// Of the host. Requires: no device memory.
   std::byte* data() const noexcept { return block_->data; }
+  /// The address on the device; 0 for memory of the host.
+  std::uintptr_t device_data() const noexcept;
+  /// Another stream that works on the device memory: it waits like the first one, and the end of
+  /// the mapping waits for it. Throws: `Errc::cuda`.
+  void add_stream(std::uintptr_t stream);
+  std::uintptr_t stream() const noexcept { return stream_; }
+  /// Whether what was read turned out never to be whole, because its writer died; known when the
+  /// work on it is done, also after the end of the mapping.
+  bool is_poisoned() const noexcept;
+  /// Whether writing through the address is refused: by the kernel, or by the device.
+  bool is_write_protected() const noexcept;
   /// Committed writes when it was mapped; of a committed mapping, its own.
   std::uint64_t version() const noexcept { return version_ / 2; }
   Window window() const { return {entry_, block_}; }
@@ -76,10 +94,18 @@ class CLARA_FASTIO_EXPORT Mapping {
   void describe(bool will_write);
   void start_writing();
   void write_head();
+  bool finish_open();
+  void begin_on_device();
+  void end_on_device(bool keeps_content);
+  void abandon_on_device() noexcept;
+  [[noreturn]] void throw_poisoned();
+  void try_pin() noexcept;
   void unlock() noexcept;
 
   const std::shared_ptr<Entry> entry_;
   const AccessMode mode_;
+  const std::uintptr_t stream_;
+  std::unique_ptr<client::DeviceAccess> device_;  ///< while device memory is mapped
   LockAttempt attempt_;
   bool is_locked_ = false;
   bool is_open_ = false;

@@ -17,7 +17,7 @@ namespace clara_fastio::protocol {
 
 inline constexpr std::uint32_t kMagic = 0x43464331;
 /// Peers of another major number do not understand each other; a minor number only adds.
-inline constexpr std::uint16_t kMajor = 1;
+inline constexpr std::uint16_t kMajor = 2;
 inline constexpr std::uint16_t kMinor = 0;
 
 enum class Operation : std::uint32_t {
@@ -38,6 +38,8 @@ enum class Operation : std::uint32_t {
   subscribe = 15,      ///< a place in a lane of a stream; answers lane and member
   unsubscribe = 16,    ///< I take no more frames
   unreserve = 17,      ///< the consumer that a lane was kept for will not come
+  add_segment = 18,    ///< device memory of mine, with its descriptor or handle
+  unmapped = 19,       ///< I have unmapped a segment whose maker waits for that
   notice_retire = 20,  ///< the segment is gone: unmap it when no array needs it
   notice_freed = 21,   ///< your allocation was freed by somebody
   notice_scarce = 22,  ///< memory is short: give back what you keep warm
@@ -48,6 +50,20 @@ inline constexpr std::int32_t kOk = -1;
 
 /// Flag of `create` and `produce`: send the descriptor, though it was sent before and got lost.
 inline constexpr std::uint32_t kSendDescriptor = 1u << 31;
+
+/// Flag of the answer to `create` and `produce`: make device memory, add it, and ask again.
+inline constexpr std::uint32_t kNeedsSegment = 2;
+/// Flag of `create` and `produce` on a device: give back what freed variables keep warm there.
+inline constexpr std::uint32_t kIsScarce = 1u << 30;
+
+/// By what a process finds the memory of a device segment. The token is random, so that no other
+/// memory of any process has it.
+struct DeviceIdentity {
+  unsigned char token[16] = {};
+  unsigned char handle[64] = {};  ///< of `Transport::legacy`
+  std::int32_t pid = 0;           ///< of its maker, in the maker's own namespace
+  std::uint32_t reserved = 0;
+};
 
 /// Flags of `subscribe`. A reservation has as its text the name of the edge, NUL, and the role of
 /// who is awaited; so has `unreserve`.
@@ -81,6 +97,8 @@ struct Message {
       queue{};  ///< of `subscribe`: policy, parameter, and the deadline as `spin_ns`
   std::uint32_t lane = layout::kNone;
   std::uint32_t member = layout::kNone;
+  layout::DeviceRecord device{};
+  DeviceIdentity identity{};
   char text[512] = {};
 
   void set_text(std::string_view value) noexcept;
@@ -90,6 +108,6 @@ struct Message {
   Shape shape() const;
 };
 static_assert(std::is_trivially_copyable_v<Message>);
-static_assert(sizeof(Message) == 936);
+static_assert(sizeof(Message) == 1096);
 
 }  // namespace clara_fastio::protocol

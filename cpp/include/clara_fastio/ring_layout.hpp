@@ -136,8 +136,10 @@ struct SlotPlan {
   std::uint64_t stride;  ///< from one slot to the next
   std::uint64_t nbytes;  ///< of everything
 
-  static constexpr SlotPlan of(std::uint32_t slots, std::uint64_t slot_nbytes) {
-    const std::uint64_t unit = slot_nbytes >= 4096 ? 4096 : 64;
+  /// On a device the contents lie there, and what is before the first of them on the host.
+  static constexpr SlotPlan of(std::uint32_t slots, std::uint64_t slot_nbytes,
+                               bool on_device = false) {
+    const std::uint64_t unit = slot_nbytes >= 4096 ? 4096 : on_device ? 512 : 64;
     const auto up = [unit](std::uint64_t value) { return (value + unit - 1) / unit * unit; };
     const std::uint64_t first = up(slots * sizeof(FrameHead));
     const std::uint64_t stride = up(slot_nbytes);

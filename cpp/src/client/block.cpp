@@ -10,8 +10,14 @@ std::shared_ptr<Block> block_in(std::shared_ptr<SegmentMap> segment,
   block->location = location;
   block->head = reinterpret_cast<layout::Head*>(start);
   block->data = start + location.data_offset;
+  block->capacity = location.capacity;
   block->segment = std::move(segment);
   return block;
+}
+
+void pin_if_wanted(const Entry& entry, Block& block) noexcept {
+  if (!entry.is_pinned() || block.segment->pin.is_on()) return;
+  block.segment->pin.try_on(block.segment->map, block.segment->access);
 }
 
 std::shared_ptr<Block> block_at(SegmentCache& segments, const layout::Location& location) {

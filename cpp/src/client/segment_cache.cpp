@@ -25,6 +25,7 @@ std::shared_ptr<SegmentMap> SegmentCache::add(std::uint64_t segment, posix::Acce
   if (!item.map) {
     item.map = std::make_shared<SegmentMap>();
     item.map->segment = segment;
+    item.map->access = access;
     item.map->map = std::move(map);
   }
   item.used = ++clock_;

@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "client/pin.hpp"
 #include "posix/map.hpp"
 #include "posix/unique_fd.hpp"
 
@@ -17,7 +18,9 @@ namespace clara_fastio::client {
 /// One segment in the address space of this process.
 struct SegmentMap {
   std::uint64_t segment = 0;
+  posix::Access access = posix::Access::read_only;
   posix::Map map;
+  Pin pin;  ///< Ends before the map.
 };
 
 /// The segments that this process has mapped, kept so that a map costs no system call.

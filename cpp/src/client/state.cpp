@@ -7,6 +7,10 @@
 
 namespace clara_fastio {
 
+void Context::State::check() const {
+  if (connection->is_dead()) connection->throw_dead();
+}
+
 void Context::State::refer(std::uint32_t index, Entry* object) {
   const std::lock_guard lock(mutex);
   if (has_left) throw Error(Errc::closed, "the context '" + name + "' was closed in this process");
@@ -52,6 +56,7 @@ void Context::State::unmap() {
     for (Entry* object : objects) object->let_go_all();
   }
   (void)pool.drain();
+  devices.clear();  // Before the segments, whose words it holds.
   segments.clear();
 }
 

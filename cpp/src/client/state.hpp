@@ -13,6 +13,7 @@
 #include "clara_fastio/context.hpp"
 #include "clara_fastio/entry.hpp"
 #include "client/connection.hpp"
+#include "client/device_memory.hpp"
 #include "client/pool.hpp"
 #include "client/segment_cache.hpp"
 #include "client/tables.hpp"
@@ -28,7 +29,11 @@ struct Context::State {
       : name(std::move(context_name)),
         connection(opened),
         tables(std::move(own)),
+        devices({*connection, segments, slot, [this] { check(); }}),
         pool(pool_limit) {}
+
+  /// Throws when the host is gone, or the context was closed here.
+  void check() const;
 
   std::string name;
   std::mutex host_mutex;
@@ -37,6 +42,7 @@ struct Context::State {
   std::unique_ptr<client::Connection> connection;
   std::unique_ptr<client::Tables> tables;
   client::SegmentCache segments;
+  client::DeviceMemory devices;
   client::Pool pool;
   std::unique_ptr<client::Watcher> watcher;
   std::uint32_t slot = 0;

@@ -70,6 +70,15 @@ Tables::Tables(posix::UniqueFd directory, posix::UniqueFd locks) {
   }
 }
 
+void require_inside(const layout::DeviceRecord& device) {
+  const layout::DeviceLocation& place = device.location;
+  const bool is_sound = device.transport <= layout::Transport::staged && device.words > 0 &&
+                        device.words <= layout::kMaxRingSlots &&
+                        place.offset <= place.segment_nbytes &&
+                        place.capacity <= place.segment_nbytes - place.offset;
+  if (!is_sound) throw_layout("device memory does not lie inside its segment");
+}
+
 const layout::DirectoryHeader& Tables::header() const noexcept {
   return *reinterpret_cast<const layout::DirectoryHeader*>(directory_.data());
 }
@@ -133,12 +142,14 @@ Record Tables::read(std::uint32_t index) const {
   record.role_hash = copy.role_hash;
   record.location = copy.location;
   record.queue = copy.queue;
+  record.device = copy.device;
   if (copy.ndim > kMaxDimensions || copy.name_nbytes > layout::kMaxNameBytes ||
       copy.state > layout::EntryState::doomed || copy.kind > layout::EntryKind::variable ||
       copy.order > layout::Order::column_major || copy.queue.slots > layout::kMaxRingSlots) {
     throw_layout("entry " + std::to_string(index) + " holds impossible numbers");
   }
   if (copy.location.segment != 0) require_inside(copy.location);
+  if (copy.device.memory == layout::Memory::device) require_inside(copy.device);
   record.shape = Shape::of(std::span(copy.dimensions, copy.ndim));
   record.name.assign(copy.name, copy.name_nbytes);
   return record;

@@ -26,12 +26,14 @@ struct Record {
   std::uint64_t role_hash = 0;
   layout::Location location;
   layout::QueueRecord queue;
+  layout::DeviceRecord device;
   Shape shape;
   std::string name;
 };
 
 /// Throws: `Errc::layout` when a block does not lie inside its segment.
 void require_inside(const layout::Location& location);
+void require_inside(const layout::DeviceRecord& device);
 
 /// The tables of a context, from the side that reads them.
 ///

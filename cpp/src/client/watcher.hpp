@@ -3,10 +3,13 @@
 
 #include <atomic>
 #include <functional>
+#include <mutex>
 #include <thread>
 #include <unordered_set>
+#include <vector>
 
 #include "client/connection.hpp"
+#include "client/device_memory.hpp"
 #include "client/pool.hpp"
 #include "client/segment_cache.hpp"
 #include "posix/event_fd.hpp"
@@ -23,6 +26,7 @@ class Watcher {
     SegmentCache& segments;
     Pool& pool;
     const Tables& tables;
+    DeviceMemory& devices;
     /// Makes entries forget their cached blocks of segments that are gone.
     std::function<void(const std::unordered_set<std::uint64_t>& segments)> let_go;
   };
@@ -32,6 +36,8 @@ class Watcher {
 
   /// There is something to tidy up.
   void wake() noexcept { wake_.signal(); }
+  /// Gives device memory of this process back to the host.
+  void drop_later(std::uint32_t index, std::uint64_t generation);
   void stop() noexcept;
 
  private:
@@ -40,6 +46,7 @@ class Watcher {
   bool read_notice(std::unordered_set<std::uint64_t>& gone);
   void take_back(const protocol::Message& notice);
   void tidy();
+  bool settle_devices();
   void drop(const std::vector<Pool::Item>& items);
   bool drop(const Pool::Item& item);
 
@@ -47,6 +54,8 @@ class Watcher {
   posix::UniqueFd notices_;
   posix::UniqueFd host_pidfd_;
   posix::EventFd wake_;
+  std::mutex dropped_mutex_;
+  std::vector<Pool::Item> dropped_;  ///< without a block
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };

@@ -24,6 +24,7 @@ struct Offer {
   std::uint32_t index = layout::kNone;
   std::uint64_t generation = 0;
   layout::Location location;
+  layout::DeviceRecord device;
 };
 
 /// What a client is told without having asked, until it has read what came before.
@@ -55,6 +56,8 @@ struct Client {
   bool may_greet_late = false;
   /// It said that it holds nothing any more; else only its death ends its slot.
   bool has_left = false;
+  /// Its locks and bits were given back; only what it promised of devices is open.
+  bool is_repaired = false;
   /// It does not read its notices; it is disconnected as soon as nothing iterates over clients.
   bool is_lost = false;
 

@@ -124,6 +124,7 @@ void Directory::give_back(std::uint32_t index) noexcept {
     record.producer = layout::kNone;
     record.location = {};
     record.queue = {};
+    record.device = {};
   });
   free_.push_back(index);
 }

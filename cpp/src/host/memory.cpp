@@ -25,10 +25,29 @@ protocol::Message answer_to(const protocol::Message& request) {
 }  // namespace
 
 void Server::on_create(Client& client, const Message& request) {
-  if (request.nbytes == 0) {
+  if (request.nbytes == 0 && request.device.location.capacity == 0) {
     throw Error(Errc::invalid_argument, "an allocation has at least one byte");
   }
-  request_memory(client, request, EntryKind::allocation, request.nbytes, false);
+  request_parts(client, request, EntryKind::allocation, false);
+}
+
+/// Device memory first, if any is wanted, for it is there or not; then the host's.
+void Server::request_parts(Client& client, Message request, EntryKind kind, bool own_segment) {
+  const bool is_shared_memory = request.device.transport == layout::Transport::vmm ||
+                                request.device.transport == layout::Transport::legacy;
+  request.device.location.segment = 0;
+  if ((request.flags & protocol::kIsScarce) != 0) sweep(/*keep_warm=*/false);
+  if (request.device.memory == layout::Memory::device && is_shared_memory) {
+    const auto block = take_device_block(client.slot, request, kind);
+    if (!block) return ask_for_segment(client, request);
+    request.device.location = *block;
+  }
+  try {
+    request_memory(client, request, kind, request.nbytes, own_segment);
+  } catch (const Error&) {
+    release_device(request.device.location);
+    throw;
+  }
 }
 
 void Server::on_produce(Client& client, const Message& request) {
@@ -38,10 +57,12 @@ void Server::on_produce(Client& client, const Message& request) {
   const bool own_segment = (record.flags & layout::kFrozenOnCommit) != 0;
   if (!own_segment) {
     if (const auto warm = take_warm(client.slot, request)) {
-      return offer_memory(client, request, *warm);
+      Message with_device = request;
+      with_device.device.location = warm->device.location;
+      return offer_memory(client, with_device, warm->location);
     }
   }
-  request_memory(client, request, EntryKind::variable, request.nbytes, own_segment);
+  request_parts(client, request, EntryKind::variable, own_segment);
 }
 
 /// Throws unless the client may write the variable now.
@@ -83,7 +104,7 @@ void Server::request_memory(Client& client, const Message& request, EntryKind ki
   const BlockSize size = BlockSize::of(
       capacity, std::min(request.attributes_capacity, layout::kMaxAttributeBytes), own_segment);
   if (size.shares_arena) {
-    if (const auto block = segments_.take_block(client.slot, kind, size)) {
+    if (const auto block = segments_.take_block({client.slot, kind}, size)) {
       return offer_memory(client, request, *block);
     }
   }
@@ -127,6 +148,7 @@ void Server::finish_reservations() {
         finish_reservation(*client, done);
       } catch (const Error& error) {
         if (done.fd) workers_.close(std::move(done.fd));
+        release_device(pending.request.device.location);
         if (error.code() == Errc::out_of_memory &&
             error.requested() - error.available() <= segments_.reserved_bytes()) {
           make_room(*client);
@@ -153,9 +175,9 @@ void Server::finish_reservation(Client& client, Reservation& done) {
   const BlockSize size = BlockSize::of(
       pending.request.nbytes,
       std::min(pending.request.attributes_capacity, layout::kMaxAttributeBytes), own_segment);
-  Segment& segment =
-      segments_.add(std::move(done.fd), pending.nbytes, kind, client.slot, size.shares_arena);
-  const Location location = size.shares_arena ? *segments_.take_block(client.slot, kind, size)
+  Segment& segment = segments_.add(std::move(done.fd), pending.nbytes, Owner{client.slot, kind},
+                                   size.shares_arena);
+  const Location location = size.shares_arena ? *segments_.take_block({client.slot, kind}, size)
                                               : segments_.whole(segment, size);
   offer_memory(client, pending.request, location);
 }
@@ -163,14 +185,18 @@ void Server::finish_reservation(Client& client, Reservation& done) {
 void Server::offer_memory(Client& client, const Message& request, const Location& location) {
   Message message = answer_to(request);
   message.location = location;
+  message.device = request.device;
   if (request.operation == protocol::Operation::create) {
     std::uint32_t index = layout::kNone;
     try {
       index = take_record();
+      if (request.device.memory == layout::Memory::device) make_device_words(index, request.device);
     } catch (const Error&) {
+      if (index != layout::kNone) directory_.give_back(index);
       release_block(location);
       throw;
     }
+    const std::uint64_t nbytes = std::max(request.nbytes, request.device.location.capacity);
     directory_.write(index, [&](layout::EntryRecord& record) {
       record.state = EntryState::unpublished;
       record.kind = EntryKind::allocation;
@@ -182,13 +208,16 @@ void Server::offer_memory(Client& client, const Message& request, const Location
       record.role_hash = 0;
       record.location = location;
       record.ndim = 1;
-      record.dimensions[0] = static_cast<std::int64_t>(request.nbytes);
+      record.dimensions[0] = static_cast<std::int64_t>(nbytes);
       record.name_nbytes = 0;
+      record.device.transport = request.device.transport;
+      record.device.location = request.device.location;
     });
+    message.device = directory_.record(index).device;
     message.index = index;
     message.generation = directory_.record(index).generation;
   } else {
-    client.offer = Offer{request.index, request.generation, location};
+    client.offer = Offer{request.index, request.generation, location, request.device};
     message.index = request.index;
     message.generation = request.generation;
   }
@@ -225,13 +254,24 @@ void Server::on_produced(Client& client, const Message& request) {
   client.offer.reset();
   const layout::EntryRecord& record = checked(request);
   const Location before = record.location;
+  const layout::DeviceLocation device_before = record.device.location;
   directory_.write(request.index, [&](layout::EntryRecord& target) {
     target.location = offer.location;
     target.producer = client.slot;
-    target.flags &= ~std::uint32_t{layout::kProducerDied};
+    target.flags &= ~std::uint32_t{layout::kProducerDied | layout::kContentLost};
+    if (target.device.memory == layout::Memory::device) {
+      target.device.transport = offer.device.transport;
+      target.device.device = offer.device.device;
+      target.device.location = offer.device.location;
+    }
   });
   CLARA_FASTIO_KILL_POINT("host.produced.shown");
-  if (before.segment != 0) replaced_.emplace(request.index, before);
+  if (before.segment != 0) {
+    const auto words = devices_.find(request.index);
+    replaced_.emplace(request.index, Replaced{before, device_before,
+                                              words == devices_.end() ? std::vector<std::uint64_t>{}
+                                                                      : words->second.promises()});
+  }
   Message message = answer_to(request);
   answer(client, message);
 }
@@ -239,15 +279,23 @@ void Server::on_produced(Client& client, const Message& request) {
 void Server::abandon_offer(Client& client) {
   if (!client.offer) return;
   release_block(client.offer->location);
+  release_device(client.offer->device.location);
   client.offer.reset();
+}
+
+void Server::abandon_pending(Client& client) {
+  if (!client.pending) return;
+  release_device(client.pending->request.device.location);
+  client.pending.reset();
 }
 
 void Server::on_open_segment(Client& client, const Message& request) {
   Segment* segment = segments_.find(request.location.segment);
   if (segment == nullptr) throw Error(Errc::freed, "the memory was freed");
   // Before the seal only its producer may have it, whose first map may have failed.
-  const bool is_unsealed = segment->kind == EntryKind::variable && !segment->is_sealed;
-  if (is_unsealed && segment->producer != client.slot) {
+  const bool is_unsealed =
+      segment->owner.kind == EntryKind::variable && !segment->is_sealed && !segment->is_device();
+  if (is_unsealed && segment->owner.producer != client.slot) {
     throw Error(Errc::not_ready, "the memory is not shown yet");
   }
   segment->mappers.set(client.slot);
@@ -255,7 +303,12 @@ void Server::on_open_segment(Client& client, const Message& request) {
   message.location.segment = segment->id;
   message.location.segment_nbytes = segment->nbytes;
   message.flags = 1;
-  if (segment->kind == EntryKind::allocation || is_unsealed) {
+  if (segment->is_device()) {
+    message.identity = segment->identity;
+    if (!segment->fd) return answer(client, message);
+    return answer(client, message, {segment->fd.get()});
+  }
+  if (segment->owner.kind == EntryKind::allocation || is_unsealed) {
     return answer(client, message, {segment->fd.get()});
   }
   const posix::UniqueFd read_only = posix::reopen_read_only(segment->fd.get());
@@ -277,20 +330,34 @@ void Server::on_freeze(Client& client, const Message& request) {
   answer(client, message);
 }
 
-std::optional<Location> Server::take_warm(std::uint32_t producer, const Message& request) {
-  const std::uint64_t capacity = request.nbytes;
+/// Whether a freed entry has what the request asks for, of the same kind, and not much more.
+bool Server::fits(const Doomed& one, const Message& request) {
+  const bool is_on_device = request.device.location.capacity != 0;
+  const std::uint64_t capacity = is_on_device ? request.device.location.capacity : request.nbytes;
+  if (one.memory != (is_on_device ? layout::Memory::device : layout::Memory::host)) return false;
+  if (one.capacity < capacity || one.capacity / 2 > capacity) return false;
+  const layout::EntryRecord& record = directory_.record(one.index);
+  if (record.location.attributes_capacity < request.attributes_capacity) return false;
+  return !is_on_device || (record.location.capacity >= request.nbytes &&
+                           record.device.transport == request.device.transport &&
+                           record.device.device == request.device.device);
+}
+
+std::optional<Server::Warm> Server::take_warm(std::uint32_t producer, const Message& request) {
   // The last one freed is the one whose pages are still in the caches.
   for (auto at = doomed_.rbegin(); at != doomed_.rend(); ++at) {
     if (at->producer != producer || !at->can_stay_warm) continue;
-    if (at->capacity < capacity || at->capacity / 2 > capacity) continue;
+    if (!fits(*at, request)) continue;
     const std::uint32_t index = at->index;
-    const Location location = directory_.record(index).location;
-    if (location.attributes_capacity < request.attributes_capacity) continue;
-    if (directory_.is_referenced(index)) continue;
+    if (directory_.is_referenced(index) || !is_device_idle(index)) continue;
+    const Warm warm{directory_.record(index).location, directory_.record(index).device};
     doomed_.erase(std::next(at).base());
-    directory_.write(index, [](layout::EntryRecord& target) { target.location = {}; });
+    directory_.write(index, [](layout::EntryRecord& target) {
+      target.location = {};
+      target.device.location = {};
+    });
     reclaim(index);
-    return location;
+    return warm;
   }
   return std::nullopt;
 }
@@ -302,13 +369,13 @@ void Server::release_block(const Location& location) {
 
 void Server::retire(std::uint64_t segment_id) {
   Segment* segment = segments_.find(segment_id);
-  if (segment == nullptr) return;
+  if (segment == nullptr || !retire_device(*segment)) return;
   for (auto& [id, client] : clients_) {
     if (client->slot != layout::kNone && segment->mappers.test(client->slot)) {
       notify(*client, {protocol::Operation::notice_retire, layout::kNone, 0, segment_id});
     }
   }
-  workers_.close(std::move(segment->fd));
+  if (segment->fd) workers_.close(std::move(segment->fd));
   segments_.remove(segment_id);
 }
 

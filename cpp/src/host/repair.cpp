@@ -15,7 +15,10 @@ void Server::doom(std::uint32_t index) {
   const layout::EntryRecord& record = directory_.record(index);
   const bool can_stay_warm = record.kind == EntryKind::variable && record.location.segment != 0 &&
                              (record.flags & layout::kFrozenOnCommit) == 0;
-  doomed_.push_back({index, record.producer, record.kind, can_stay_warm, record.location.capacity});
+  const bool is_on_device = record.device.location.segment != 0;
+  doomed_.push_back({index, record.producer, record.kind, can_stay_warm,
+                     is_on_device ? record.device.location.capacity : record.location.capacity,
+                     is_on_device ? layout::Memory::device : layout::Memory::host});
   if (record.state == EntryState::live) directory_.unlink(index);
   directory_.write(index, [](layout::EntryRecord& target) { target.state = EntryState::doomed; });
   // Whoever waits for new content or for the lock looks again and finds the entry freed.
@@ -27,15 +30,22 @@ void Server::doom(std::uint32_t index) {
   }
 }
 
-/// Gives memory and record back. Requires: nobody refers to the entry, and it has no name.
+/// Gives memory and record back. Requires: nobody refers to the entry, no device works on it, and
+/// it has no name.
 void Server::reclaim(std::uint32_t index) {
   const layout::Location location = directory_.record(index).location;
+  const layout::DeviceLocation device = directory_.record(index).device.location;
   drop_stream(index);
+  drop_device_words(index);
   const auto [first, last] = replaced_.equal_range(index);
-  for (auto one = first; one != last; ++one) release_block(one->second);
+  for (auto one = first; one != last; ++one) {
+    release_block(one->second.location);
+    release_device(one->second.device);
+  }
   replaced_.erase(first, last);
   directory_.give_back(index);
   release_block(location);
+  release_device(device);
 }
 
 /// Takes a doomed entry from the list; the one freed last is looked for most often.
@@ -72,18 +82,20 @@ void Server::make_room(const Client& asker) {
 void Server::sweep(bool keep_warm) {
   std::vector<std::uint32_t> gone;
   std::vector<bool> goes(doomed_.size());
-  std::map<std::uint32_t, std::uint64_t> warm;  // Bytes kept for each producer.
+  // Bytes kept for each producer, of the host and of devices.
+  std::map<std::pair<std::uint32_t, layout::Memory>, std::uint64_t> warm;
   for (std::size_t at = doomed_.size(); at-- > 0;) {
     const Doomed& one = doomed_[at];
     const bool has_producer = one.producer != layout::kNone;
     // The producer of hand-made memory keeps its own pool and says when it drops something.
     if (has_producer && one.kind == EntryKind::allocation) continue;
+    std::uint64_t& kept = warm[{one.producer, one.memory}];
     if (keep_warm && has_producer && one.can_stay_warm &&
-        warm[one.producer] + one.capacity <= options_.pool_limit) {
-      warm[one.producer] += one.capacity;
+        kept + one.capacity <= options_.pool_limit) {
+      kept += one.capacity;
       continue;
     }
-    if (directory_.is_referenced(one.index)) continue;
+    if (directory_.is_referenced(one.index) || !is_device_idle(one.index)) continue;
     goes[at] = true;
     gone.push_back(one.index);
   }
@@ -97,11 +109,14 @@ void Server::sweep(bool keep_warm) {
   // A segment of its own can go while stale arrays live: each mapper keeps its own map. A block of
   // an arena cannot, for its bytes would be given to a stranger.
   std::erase_if(replaced_, [this](const auto& one) {
-    const Segment* segment = segments_.find(one.second.segment);
-    if (segment != nullptr && segment->is_arena && directory_.is_referenced(one.first)) {
-      return false;
-    }
-    release_block(one.second);
+    const Segment* segment = segments_.find(one.second.location.segment);
+    const bool is_shared =
+        (segment != nullptr && segment->is_arena) || one.second.device.segment != 0;
+    if (is_shared && directory_.is_referenced(one.first)) return false;
+    const auto words = devices_.find(one.first);
+    if (words != devices_.end() && !words->second.are_kept(one.second.promises)) return false;
+    release_block(one.second.location);
+    release_device(one.second.device);
     return true;
   });
 }
@@ -114,6 +129,8 @@ void Server::repair(const Client& client, bool has_died) {
   const std::uint32_t slot = client.slot;
   const std::uint32_t word = slot / 64;
   const std::uint64_t others = ~(1ull << (slot % 64));
+  // While its locks are still its own: nobody may build on a promise that is not settled.
+  (void)settle_devices(client);
   repair_streams(client, has_died);
   for (std::uint32_t index = 0; index < directory_.high_water(); ++index) {
     layout::LockLine& line = directory_.lock(index);
@@ -145,6 +162,8 @@ void Server::repair(const Client& client, bool has_died) {
   }
   for (auto& [id, segment] : segments_.all()) segment->mappers.reset(slot);
   for (const std::uint64_t segment : segments_.orphan(slot)) retire(segment);
+  lose_content_of(slot);
+  finish_retirements();
   sweep();
 }
 

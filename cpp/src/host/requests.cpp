@@ -18,12 +18,22 @@ namespace {
 using layout::EntryKind;
 using layout::EntryState;
 
+/// Bytes for the data, wherever it lies.
+std::uint64_t capacity_of(const layout::EntryRecord& record) {
+  const bool is_on_device = record.device.location.segment != 0;
+  return is_on_device ? record.device.location.capacity : record.location.capacity;
+}
+
 protocol::Message answer_to(const protocol::Message& request) {
   protocol::Message message;
   message.serial = request.serial;
   message.operation = request.operation;
   return message;
 }
+
+/// What a declaration says for good.
+constexpr std::uint32_t kDeclaredFlags =
+    layout::kFrozenOnCommit | layout::kPinned | layout::kMayStage;
 
 std::string quoted(const layout::EntryRecord& record) {
   return "'" + std::string(record.name, record.name_nbytes) + "'";
@@ -105,6 +115,15 @@ const layout::EntryRecord& Server::checked(const Message& request) {
   return record;
 }
 
+/// Throws: `Errc::invalid_argument` for what no client of this library asks for.
+void Server::require_device(const Message& request) {
+  if (request.device.memory == layout::Memory::host) return;
+  if (request.device.memory != layout::Memory::device ||
+      (request.flags & layout::kFrozenOnCommit) != 0) {
+    throw Error(Errc::invalid_argument, "the device memory of the variable is none that can be");
+  }
+}
+
 void Server::on_declare(Client& client, const Message& request) {
   const std::string_view name = request.text_view();
   check_name(name, "variable");
@@ -123,6 +142,7 @@ void Server::on_declare(Client& client, const Message& request) {
     return answer(client, message);
   }
   require_queue(request.queue, request.element_type, shape);
+  require_device(request);
   const std::uint32_t index = take_record();
   CLARA_FASTIO_KILL_POINT("host.declare.taken");
   const bool bound = request.nbytes != 0;
@@ -132,21 +152,23 @@ void Server::on_declare(Client& client, const Message& request) {
     record.generation = directory_.next_generation();
     record.order = request.order == layout::Order::column_major ? layout::Order::column_major
                                                                 : layout::Order::row_major;
-    record.flags = (request.flags & layout::kFrozenOnCommit) |
-                   (bound ? std::uint32_t{layout::kBoundToRole} : 0u);
+    record.flags =
+        (request.flags & kDeclaredFlags) | (bound ? std::uint32_t{layout::kBoundToRole} : 0u);
     record.producer = layout::kNone;
     record.role_hash = request.nbytes;
     record.location = {};
     record.ndim = shape.ndim;
     std::copy(shape.dimensions.begin(), shape.dimensions.begin() + shape.ndim, record.dimensions);
   });
-  if (request.queue.slots != 0) {
-    try {
-      make_stream(index, request.queue);
-    } catch (const Error&) {
-      directory_.give_back(index);
-      throw;
+  try {
+    if (request.queue.slots != 0) make_stream(index, request.queue);
+    if (request.device.memory == layout::Memory::device) {
+      make_device_words(index, request.device);
     }
+  } catch (const Error&) {
+    drop_stream(index);
+    directory_.give_back(index);
+    throw;
   }
   directory_.link(index, name);
   CLARA_FASTIO_KILL_POINT("host.declare.linked");
@@ -163,7 +185,7 @@ void Server::on_describe(Client& client, const Message& request) {
   }
   const Shape shape = request.shape();
   if (shape.is_dynamic() || itemsize(request.element_type) == 0 ||
-      shape.nbytes(request.element_type) > record.location.capacity) {
+      shape.nbytes(request.element_type) > capacity_of(record)) {
     throw Error(Errc::shape, "the description does not fit the memory of the allocation");
   }
   directory_.write(request.index, [&](layout::EntryRecord& target) {
@@ -197,7 +219,7 @@ void Server::on_publish(Client& client, const Message& request) {
   }
   const Shape shape = request.shape();
   if (shape.is_dynamic() || itemsize(request.element_type) == 0 ||
-      shape.nbytes(request.element_type) > record.location.capacity) {
+      shape.nbytes(request.element_type) > capacity_of(record)) {
     throw Error(Errc::shape, "the description does not fit the memory of the allocation");
   }
   if (record.state == EntryState::doomed) forget_doomed(request.index);
@@ -244,7 +266,7 @@ void Server::on_drop(Client& client, const Message& request) {
   if (record.producer != client.slot || record.state == EntryState::live) {
     throw Error(Errc::freed, "the entry is not a private one of this process");
   }
-  if (!directory_.is_referenced(request.index)) {
+  if (!directory_.is_referenced(request.index) && is_device_idle(request.index)) {
     if (record.state == EntryState::doomed) forget_doomed(request.index);
     reclaim(request.index);
   } else {

@@ -31,27 +31,30 @@ BlockSize BlockSize::of(std::uint64_t capacity, std::uint32_t attributes_nbytes,
           layout::kMaxAttributeBytes, false};
 }
 
-Segment& Segments::add(posix::UniqueFd fd, std::uint64_t nbytes, layout::EntryKind kind,
-                       std::uint32_t producer, bool is_arena) {
+BlockSize BlockSize::of_device(std::uint64_t capacity) {
+  return {layout::device_block_nbytes(capacity), 0, 0, true};
+}
+
+Segment& Segments::add(posix::UniqueFd fd, std::uint64_t nbytes, const Owner& owner,
+                       bool is_arena) {
   auto segment = std::make_unique<Segment>();
   segment->id = ++last_id_;
   segment->fd = std::move(fd);
   segment->nbytes = nbytes;
-  segment->kind = kind;
-  segment->producer = producer;
+  segment->owner = owner;
   segment->is_arena = is_arena;
   Segment& added = *segment;
   segments_.emplace(added.id, std::move(segment));
-  reserved_ += nbytes;
-  if (is_arena) arenas_[{producer, kind}].push_back(&added);
+  if (!added.is_device()) reserved_ += nbytes;
+  if (is_arena) arenas_[owner].push_back(&added);
   return added;
 }
 
 void Segments::remove(std::uint64_t id) noexcept {
   Segment* segment = find(id);
   if (segment == nullptr) return;
-  reserved_ -= segment->nbytes;
-  if (const auto own = arenas_.find({segment->producer, segment->kind}); own != arenas_.end()) {
+  if (!segment->is_device()) reserved_ -= segment->nbytes;
+  if (const auto own = arenas_.find(segment->owner); own != arenas_.end()) {
     std::erase(own->second, segment);
   }
   segments_.erase(id);
@@ -74,10 +77,9 @@ layout::Location Segments::place(Segment& segment, std::uint64_t offset, const B
   return location;
 }
 
-std::optional<layout::Location> Segments::take_block(std::uint32_t producer, layout::EntryKind kind,
-                                                     const BlockSize& size) {
+std::optional<layout::Location> Segments::take_block(const Owner& owner, const BlockSize& size) {
   Segment* roomy = nullptr;
-  const auto own = arenas_.find({producer, kind});
+  const auto own = arenas_.find(owner);
   if (own == arenas_.end()) return std::nullopt;
   for (Segment* segment : own->second) {
     if (auto freed = segment->freed.find(size.nbytes);
@@ -109,10 +111,12 @@ bool Segments::give_back(const layout::Location& location) noexcept {
     segment->freed[location.data_offset + location.capacity].push_back(location.offset);
     return false;
   }
-  // Empty: whatever sizes it was cut into, it can be cut anew. One empty arena is kept.
+  // Empty: whatever sizes it was cut into, it can be cut anew. One empty arena is kept, unless it
+  // was made for something large.
   segment->used = 0;
   segment->freed.clear();
-  const auto own = arenas_.find({segment->producer, segment->kind});
+  if (segment->is_device() && segment->nbytes > layout::kDeviceArenaBytes) return true;
+  const auto own = arenas_.find(segment->owner);
   return own == arenas_.end() ||
          std::any_of(own->second.begin(), own->second.end(), [segment](const Segment* other) {
            return other != segment && other->blocks == 0;
@@ -121,11 +125,10 @@ bool Segments::give_back(const layout::Location& location) noexcept {
 
 std::vector<std::uint64_t> Segments::orphan(std::uint32_t producer) noexcept {
   std::vector<std::uint64_t> empty;
-  arenas_.erase({producer, layout::EntryKind::allocation});
-  arenas_.erase({producer, layout::EntryKind::variable});
+  std::erase_if(arenas_, [producer](const auto& one) { return one.first.producer == producer; });
   for (auto& [id, segment] : segments_) {
-    if (segment->producer != producer) continue;
-    segment->producer = layout::kNone;
+    if (segment->owner.producer != producer) continue;
+    segment->owner.producer = layout::kNone;
     if (segment->blocks == 0) empty.push_back(id);
   }
   return empty;

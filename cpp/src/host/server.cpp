@@ -136,8 +136,14 @@ void Server::serve_event(std::uint64_t key, std::uint32_t events) {
 /// of memory, the client stays in `dead_` and the next tick tries again.
 void Server::bury(std::uint64_t client_id) {
   Client& client = *clients_.at(client_id);
-  repair(client, !client.has_left);
-  CLARA_FASTIO_KILL_POINT("host.repair.done");
+  if (!client.is_repaired) {
+    repair(client, !client.has_left);
+    client.is_repaired = true;
+    CLARA_FASTIO_KILL_POINT("host.repair.done");
+  }
+  // Devices of the living may still have to do what its promises come after: the words are its own
+  // until then, and the next tick looks again.
+  if (!settle_devices(client)) return;
   directory_.slot(client.slot).state.store(0);
   clients_.erase(client_id);
   std::erase(dead_, client_id);
@@ -251,6 +257,10 @@ void Server::handle(Client& client, const Message& request, posix::Received& rec
       return on_unsubscribe(client, request);
     case Operation::unreserve:
       return on_unreserve(client, request);
+    case Operation::add_segment:
+      return on_add_segment(client, request, received);
+    case Operation::unmapped:
+      return on_unmapped(client, request);
     default:
       return disconnect(client.id, false);
   }
@@ -284,7 +294,7 @@ void Server::disconnect(std::uint64_t client_id, bool clean) {
   client.notices.reset();
   client.unsent_notices.clear();
   client.is_lost = false;
-  client.pending.reset();
+  abandon_pending(client);
   abandon_offer(client);
   if (client.state == Client::State::greeting) {
     clients_.erase(found);

@@ -15,6 +15,7 @@
 #include "clara_fastio/error.hpp"
 #include "clara_fastio/protocol.hpp"
 #include "host/client.hpp"
+#include "host/device_words.hpp"
 #include "host/directory.hpp"
 #include "host/segments.hpp"
 #include "host/streams.hpp"
@@ -59,7 +60,15 @@ class Server {
     std::uint32_t producer;  ///< as in the record
     layout::EntryKind kind;
     bool can_stay_warm;
-    std::uint64_t capacity;
+    std::uint64_t capacity;  ///< bytes of the host, or of a device
+    layout::Memory memory;
+  };
+
+  /// A block that was replaced by a larger one, while readers may hold it.
+  struct Replaced {
+    layout::Location location;
+    layout::DeviceLocation device;
+    std::vector<std::uint64_t> promises;  ///< of devices that may still work on it
   };
 
   /// Who waits for memory that a worker reserves.
@@ -86,6 +95,7 @@ class Server {
   void on_info(Client& client, const Message& request);
   void on_hello(Client& client, const Message& request, posix::Received& received);
   void on_declare(Client& client, const Message& request);
+  static void require_device(const Message& request);
   void on_describe(Client& client, const Message& request);
   void on_publish(Client& client, const Message& request);
   void on_free(Client& client, const Message& request);
@@ -104,14 +114,37 @@ class Server {
   void on_unsubscribe(Client& client, const Message& request);
   void on_unreserve(Client& client, const Message& request);
 
+  // Memory of devices (server_devices.cpp).
+  void make_device_words(std::uint32_t index, const layout::DeviceRecord& device);
+  void drop_device_words(std::uint32_t index);
+  bool is_device_idle(std::uint32_t index) const;
+  std::optional<layout::DeviceLocation> take_device_block(std::uint32_t slot,
+                                                          const Message& request,
+                                                          layout::EntryKind kind);
+  void release_device(const layout::DeviceLocation& location);
+  void ask_for_segment(Client& client, const Message& request);
+  void on_add_segment(Client& client, const Message& request, posix::Received& received);
+  void on_unmapped(Client& client, const Message& request);
+  bool settle_devices(const Client& client);
+  void lose_content_of(std::uint32_t slot);
+  void finish_retirements();
+  bool retire_device(Segment& segment);
+
   // Memory (memory.cpp).
+  void request_parts(Client& client, Message request, layout::EntryKind kind, bool own_segment);
   void request_memory(Client& client, const Message& request, layout::EntryKind kind,
                       std::uint64_t capacity, bool own_segment);
   void finish_reservations();
   void finish_reservation(Client& client, Reservation& done);
+  void abandon_pending(Client& client);
   void offer_memory(Client& client, const Message& request, const layout::Location& location);
   void require_producer(const Client& client, const layout::EntryRecord& record);
-  std::optional<layout::Location> take_warm(std::uint32_t producer, const Message& request);
+  struct Warm {
+    layout::Location location;
+    layout::DeviceRecord device;
+  };
+  std::optional<Warm> take_warm(std::uint32_t producer, const Message& request);
+  bool fits(const Doomed& one, const Message& request);
   void release_block(const layout::Location& location);
   void retire(std::uint64_t segment_id);
   void abandon_offer(Client& client);
@@ -142,9 +175,10 @@ class Server {
   std::uint64_t reserving_ = 0;  ///< bytes that workers are reserving
   std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;
   std::map<std::uint64_t, Ticket> tickets_;
-  std::vector<Doomed> doomed_;                                         ///< oldest first
-  std::unordered_multimap<std::uint32_t, layout::Location> replaced_;  ///< blocks readers may hold
-  std::unordered_map<std::uint32_t, Stream> streams_;                  ///< by entry
+  std::vector<Doomed> doomed_;  ///< oldest first
+  std::unordered_multimap<std::uint32_t, Replaced> replaced_;
+  std::unordered_map<std::uint32_t, Stream> streams_;       ///< by entry
+  std::unordered_map<std::uint32_t, DeviceWords> devices_;  ///< by entry
   std::vector<std::uint64_t> dead_;  ///< clients whose repair failed: tried again
   std::vector<std::size_t> paused_;  ///< listeners, while no descriptor is free
 

@@ -36,8 +36,8 @@ void Server::make_stream(std::uint32_t index, layout::QueueRecord queue) {
   posix::Map map = posix::Map::of(fd.get(), 0, layout::kRingBytes, posix::Access::read_write,
                                   /*populate=*/false, /*inherit_on_fork=*/false);
   // Everybody may write it, as with the memory of hand-made allocations.
-  const Segment& segment = segments_.add(std::move(fd), layout::kRingBytes, EntryKind::allocation,
-                                         layout::kNone, /*is_arena=*/false);
+  const Segment& segment = segments_.add(std::move(fd), layout::kRingBytes,
+                                         Owner{layout::kNone, EntryKind::allocation}, false);
   queue.segment = segment.id;
   streams_.try_emplace(index, std::move(map), segment.id, queue);
   directory_.write(index, [&](layout::EntryRecord& record) { record.queue = queue; });

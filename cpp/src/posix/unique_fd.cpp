@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posix/unique_fd.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,5 +16,8 @@ void UniqueFd::reset(int fd) noexcept {
   ::close(old);
   errno = saved;
 }
+
+// Fails for what is no descriptor only.
+void UniqueFd::close_on_exec() noexcept { ::fcntl(fd_, F_SETFD, FD_CLOEXEC); }
 
 }  // namespace clara_fastio::posix

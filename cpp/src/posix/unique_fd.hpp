@@ -34,6 +34,9 @@ class UniqueFd {
   /// Closes what is owned and takes `fd` instead. Leaves errno as it was.
   void reset(int fd = -1) noexcept;
 
+  /// Has programs started by this process not inherit it; some libraries forget to.
+  void close_on_exec() noexcept;
+
   /// True when a descriptor is owned.
   explicit operator bool() const noexcept { return fd_ >= 0; }
 

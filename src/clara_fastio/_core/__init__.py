@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from clara_fastio._core.allocation import Allocation
 from clara_fastio._core.context import Context
+from clara_fastio._core.device import capabilities, set_cache_limit
 from clara_fastio._core.frame_input import Frame, Frames
 from clara_fastio._core.frame_output import FrameMaker, OpenFrame
 from clara_fastio._core.mapping import Mapping, set_debug
@@ -20,8 +21,10 @@ __all__ = [
     "Mapping",
     "OpenFrame",
     "Variable",
+    "capabilities",
     "create_context",
     "list_contexts",
     "open_context",
+    "set_cache_limit",
     "set_debug",
 ]

@@ -7,7 +7,8 @@ from numpy.typing import DTypeLike
 from typing_extensions import disjoint_base
 
 from clara_fastio._core.mapping import Mapping
-from clara_fastio.types import ElementType
+from clara_fastio.devices import Transport
+from clara_fastio.types import ElementType, MemoryKind
 
 @disjoint_base
 class Allocation:
@@ -28,8 +29,19 @@ class Allocation:
         self, element_type: DTypeLike, dimensions: Sequence[int]
     ) -> None: ...
     def publish(self, name: str) -> None: ...
+    @property
+    def memory(self) -> MemoryKind: ...
+    @property
+    def device(self) -> str | None: ...
+    @property
+    def transport(self) -> Transport: ...
     def map(
-        self, mode: str | None = None, *, timeout: float | None = 0, dirty: bool = False
+        self,
+        mode: str | None = None,
+        *,
+        timeout: float | None = 0,
+        dirty: bool = False,
+        stream: Any = None,
     ) -> Mapping: ...
     def unmap(self) -> None: ...
     def release(self) -> None: ...

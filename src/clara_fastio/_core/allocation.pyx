@@ -5,16 +5,14 @@ from libcpp.memory cimport shared_ptr
 from libcpp.string cimport string
 
 from clara_fastio._core.array cimport dtype_of, element_number, element_type_of, shape_of
+from clara_fastio._core.device cimport transport_of, uuid_of
 from clara_fastio._core.libfastio cimport CAccessMode, CElementType, CEntry, CShape
-from clara_fastio._core.mapping cimport (
-    OpenMappings,
-    access_mode,
-    open_mapping,
-    wait_time,
-)
+from clara_fastio._core.deadline cimport wait_time
+from clara_fastio._core.mapping cimport OpenMappings, access_mode, open_mapping
 
 from clara_fastio._core import arguments
 from clara_fastio.errors import ClosedError, FastIOError
+from clara_fastio.types import MemoryKind
 
 cdef object _ZERO = 0
 
@@ -121,7 +119,26 @@ cdef class Allocation:
         with nogil:
             entry.get().publish(text)
 
-    def map(self, mode=None, *, timeout=_ZERO, bint dirty=False):
+    @property
+    def memory(self):
+        """Where its bytes lie, as a `MemoryKind`: ``"host"`` or ``"device"``."""
+        return MemoryKind.DEVICE if self._held().get().is_on_device() else MemoryKind.HOST
+
+    @property
+    def device(self):
+        """The UUID of its device; None on the host, and while its producer has not chosen one."""
+        return uuid_of(self._held().get().device_record().device)
+
+    @property
+    def transport(self):
+        """How its device memory comes to this process and why not better, as a `Transport`.
+
+        Opens the memory here if it was not yet.
+        """
+        cdef shared_ptr[CEntry] entry = self._held()
+        return transport_of(entry.get()[0])
+
+    def map(self, mode=None, *, timeout=_ZERO, bint dirty=False, stream=None):
         """Lock the memory and make its bytes an array.
 
         Any number of readers may have it mapped at once, or one writer.
@@ -136,6 +153,11 @@ cdef class Allocation:
             waits for ever.
         dirty
             Read without the lock, beside a writer.
+        stream
+            The CUDA stream on which memory of a device is used: a stream of cupy, torch, numba or
+            cuda.core, or its handle. By default cupy's current stream. What the stream is given
+            inside the mapping comes after the work of others, and before what they do next; the
+            host does not wait for it.
 
         Returns
         -------
@@ -159,7 +181,14 @@ cdef class Allocation:
         FreedError
             Its memory was freed for everybody.
         PeerDiedError
-            Whoever could have written it first has died.
+            Whoever could have written it first has died; or its last writer died before its work
+            on the device was done.
+        DeviceNotFoundError
+            Its device is not one that this process sees.
+        DeviceIpcUnavailableError
+            The device memory cannot be opened here; the message holds every refusal.
+        CudaError
+            The driver refused a call.
 
         Notes
         -----
@@ -168,7 +197,7 @@ cdef class Allocation:
         cdef CAccessMode access = access_mode(
             self._default_mode() if mode is None else mode, dirty
         )
-        return open_mapping(self._held(), access, wait_time(timeout), self._mappings)
+        return open_mapping(self._held(), access, wait_time(timeout), self._mappings, stream)
 
     def unmap(self):
         """Close the one mapping that this object has open, and commit what was written.

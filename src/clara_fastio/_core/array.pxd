@@ -21,6 +21,9 @@ cdef object array_based_on(
 cdef void forbid_writing(object array) noexcept
 cdef bint empty_array(object array)
 cdef object export_dlpack(object array, object max_version, object device, object copy)
+# The array has the address of the device, which nobody here may look behind.
+cdef object export_device_dlpack(object array, int ordinal, object max_version)
+cdef object device_array_of(object stand_in, int ordinal, object owner)
 
 cdef uint32_t element_number(object dtype) except 0
 cdef object dtype_of(CElementType element_type)

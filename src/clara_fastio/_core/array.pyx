@@ -18,6 +18,7 @@ from clara_fastio._core.libfastio cimport CElementType, CMapping, COrder, CShape
 
 import numpy as np
 
+from clara_fastio._core import device_array
 from clara_fastio.errors import ElementTypeError
 from clara_fastio.types import ALIASES, ElementType
 
@@ -119,9 +120,19 @@ cdef class _View:
 
 
 cdef object make_array(const CMapping* mapping):
+    cdef void* data = <void*> mapping.device_data()
     return array_over(
-        mapping.shape(), mapping.element_type(), mapping.order(), mapping.data(),
-        mapping.is_writable(), mapping.window()
+        mapping.shape(), mapping.element_type(), mapping.order(),
+        mapping.data() if data == NULL else data, mapping.is_writable(), mapping.window()
+    )
+
+
+cdef object device_array_of(object stand_in, int ordinal, object owner):
+    """Make a cupy array of a numpy array whose address is that of a device."""
+    order = "F" if stand_in.flags.f_contiguous and not stand_in.flags.c_contiguous else "C"
+    pointer = <size_t> (<ArrayFields*> stand_in).data
+    return device_array.make_array(
+        pointer, stand_in.shape, stand_in.dtype, order, ordinal, owner
     )
 
 
@@ -208,17 +219,27 @@ cdef object export_dlpack(object array, object max_version, object device, objec
         raise BufferError(f"the memory is the host's, (1, 0); device {device} was asked for")
     if copy:
         array = array.copy(order="A")
+    return _capsule(array, max_version, bool(copy), dlpack.CPU, 0)
+
+
+cdef object export_device_dlpack(object array, int ordinal, object max_version):
+    return _capsule(array, max_version, False, dlpack.CUDA, ordinal)
+
+
+cdef object _capsule(
+    object array, object max_version, bint is_copied, int device_type, int device_id
+):
     if max_version is not None and max_version[0] >= 1:
-        return _versioned(array, bool(copy))
+        return _versioned(array, is_copied, device_type, device_id)
     if not array.flags.writeable:
         raise BufferError(
             "the memory is read-only, which DLPack can say from version 1 on; "
             "ask with max_version=(1, 0), or for a copy"
         )
-    return _unversioned(array)
+    return _unversioned(array, device_type, device_id)
 
 
-cdef object _versioned(object array, bint is_copied):
+cdef object _versioned(object array, bint is_copied, int device_type, int device_id):
     cdef dlpack.VersionedTensor* managed = <dlpack.VersionedTensor*> _new(sizeof(managed[0]), array)
     managed.version.major = 1
     managed.version.minor = 0
@@ -227,13 +248,15 @@ cdef object _versioned(object array, bint is_copied):
         managed.flags |= dlpack.IS_COPIED
     managed.deleter = _delete_versioned
     managed.manager = _fill(&managed.tensor, <int64_t*> (managed + 1), array)
+    managed.tensor.device = dlpack.Device(device_type, device_id)
     return PyCapsule_New(managed, b"dltensor_versioned", _drop_versioned)
 
 
-cdef object _unversioned(object array):
+cdef object _unversioned(object array, int device_type, int device_id):
     cdef dlpack.ManagedTensor* managed = <dlpack.ManagedTensor*> _new(sizeof(managed[0]), array)
     managed.deleter = _delete
     managed.manager = _fill(&managed.tensor, <int64_t*> (managed + 1), array)
+    managed.tensor.device = dlpack.Device(device_type, device_id)
     return PyCapsule_New(managed, b"dltensor", _drop)
 
 
@@ -251,8 +274,6 @@ cdef void* _fill(dlpack.Tensor* tensor, int64_t* numbers, cnp.ndarray array) noe
     cdef Py_ssize_t itemsize = cnp.PyArray_ITEMSIZE(array)
     cdef int i
     tensor.data = cnp.PyArray_DATA(array)
-    tensor.device.device_type = dlpack.CPU
-    tensor.device.device_id = 0
     tensor.ndim = ndim
     # The one type that is not numpy's own is bfloat16, with the code 4.
     tensor.dtype.code = <uint8_t> _CODES.get(array.dtype.kind, 4)

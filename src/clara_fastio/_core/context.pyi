@@ -40,6 +40,10 @@ class Context:
         producer: str | None = None,
         sealed: bool = False,
         queue: Queue | None = None,
+        memory: str = "host",
+        device: int | str | None = None,
+        fallback: str | None = None,
+        pinned: bool = False,
     ) -> Variable: ...
     def variable(
         self,
@@ -50,12 +54,24 @@ class Context:
         order: str = "C",
         sealed: bool = False,
         queue: Queue | None = None,
+        memory: str = "host",
+        device: int | str | None = None,
+        fallback: str | None = None,
+        pinned: bool = False,
     ) -> Variable: ...
     def __getitem__(self, name: str, /) -> Variable | Allocation: ...
     def __contains__(self, name: object, /) -> bool: ...
     def __iter__(self) -> Iterator[str]: ...
     def __len__(self) -> int: ...
-    def create(self, nbytes: int, *, zero: bool = False) -> Allocation: ...
+    def create(
+        self,
+        nbytes: int,
+        *,
+        zero: bool = False,
+        memory: str = "host",
+        device: int | str | None = None,
+        fallback: str | None = None,
+    ) -> Allocation: ...
     def get(self, name: str, *, timeout: float | None = 0) -> Allocation: ...
     def connection(self, role: str) -> int: ...
     def adopt(self, connection: int, role: str) -> None: ...

@@ -8,17 +8,19 @@ from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from clara_fastio._core.allocation cimport Allocation, wrap
-from clara_fastio._core.declaration cimport declaration_of, require_same
+from clara_fastio._core.declaration cimport declaration_of, require_same, set_memory
 from clara_fastio._core.inspection cimport entry_info, process_info
 from clara_fastio._core.libfastio cimport (
     CContext,
     CDeclaration,
+    CDeviceOptions,
     CEntry,
     CEntryInfo,
+    CMemory,
     CProcessInfo,
     nanoseconds,
 )
-from clara_fastio._core.mapping cimport Deadline, wait_time
+from clara_fastio._core.deadline cimport Deadline, wait_time
 from clara_fastio._core.variable cimport Variable
 
 import atexit
@@ -125,7 +127,8 @@ cdef class Context:
         self.close()
 
     def declare(
-        self, name, shape, dtype, *, order="C", producer=None, sealed=False, queue=None
+        self, name, shape, dtype, *, order="C", producer=None, sealed=False, queue=None,
+        memory="host", device=None, fallback=None, pinned=False
     ):
         """Make a variable that another process is going to produce.
 
@@ -147,6 +150,17 @@ cdef class Context:
             Whether the first write is the last, for its producer as well.
         queue
             A `Queue`: the variable carries a stream of frames.
+        memory
+            ``"host"``, or ``"device"`` for arrays in the memory of a GPU.
+        device
+            Which: a number or ``"cuda:0"`` as this process counts, or a UUID. None leaves it to
+            the producer, who takes its first.
+        fallback
+            ``"host"`` permits memory of the host, copied to and from the device at each end, where
+            device memory cannot be shared. None does not.
+        pinned
+            Whether processes that use a device register the memory of the host with it, so that
+            copies run at full speed and beside other work.
 
         Returns
         -------
@@ -166,6 +180,7 @@ cdef class Context:
         cdef CDeclaration declaration = declaration_of(
             name, shape, dtype, order, sealed, queue
         )
+        set_memory(declaration, memory, device, fallback, pinned)
         if producer is not None:
             declaration.producer_role = arguments.text(producer, "a role")
         cdef bool is_new = False
@@ -177,12 +192,15 @@ cdef class Context:
             raise AlreadyExistsError(f"{self._wrap(entry)!r} exists in this context already")
         return self._wrap(entry)
 
-    def variable(self, name, *, shape=(), dtype="uint8", order="C", sealed=False, queue=None):
+    def variable(
+        self, name, *, shape=(), dtype="uint8", order="C", sealed=False, queue=None,
+        memory="host", device=None, fallback=None, pinned=False
+    ):
         """Make a variable, or open the one that was declared in the same way.
 
         Parameters
         ----------
-        name, shape, dtype, order, sealed, queue
+        name, shape, dtype, order, sealed, queue, memory, device, fallback, pinned
             As in `declare`.
 
         Returns
@@ -199,10 +217,15 @@ cdef class Context:
             The name is that of an allocation, or `sealed` or the queue differs.
         OutOfMemoryError
             A limit is reached; then there is no such variable.
+        DeviceNotFoundError
+            There is no driver, or no such device.
+        DeviceIpcUnavailableError
+            Its memory cannot be shared; the message holds every refusal.
         """
         cdef CDeclaration declaration = declaration_of(
             name, shape, dtype, order, sealed, queue
         )
+        set_memory(declaration, memory, device, fallback, pinned)
         cdef bool is_new = False
         cdef shared_ptr[CContext] context = self._held()
         cdef shared_ptr[CEntry] entry
@@ -234,7 +257,7 @@ cdef class Context:
     def __len__(self):
         return self._held().get().size()
 
-    def create(self, nbytes, *, zero=False):
+    def create(self, nbytes, *, zero=False, memory="host", device=None, fallback=None):
         """Make private memory, recycled where some fits.
 
         Parameters
@@ -243,6 +266,8 @@ cdef class Context:
             Bytes, at least one.
         zero
             Whether the memory has to be zero; what is recycled holds what it held.
+        memory, device, fallback
+            As in `declare`.
 
         Returns
         -------
@@ -258,6 +283,16 @@ cdef class Context:
         cdef bool is_zeroed = zero
         cdef shared_ptr[CContext] context = self._held()
         cdef shared_ptr[CEntry] entry
+        cdef CDeclaration declaration
+        cdef CDeviceOptions options
+        set_memory(declaration, memory, device, fallback, False)
+        if declaration.memory == CMemory.device:
+            options.device = declaration.device
+            options.may_stage = declaration.may_stage
+            options.zero = is_zeroed
+            with nogil:
+                entry = context.get().create_on_device(wanted, options)
+            return self._wrap(entry)
         with nogil:
             entry = context.get().create(wanted, is_zeroed)
         return self._wrap(entry)

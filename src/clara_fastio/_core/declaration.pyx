@@ -4,11 +4,13 @@
 from libc.stdint cimport uint64_t
 
 from clara_fastio._core.array cimport element_number, element_type_of, shape_of
+from clara_fastio._core.device cimport device_of
 from clara_fastio._core.libfastio cimport (
     CDeclaration,
     CEdgeOptions,
     CElementType,
     CEntry,
+    CMemory,
     COrder,
     CPolicy,
     CShape,
@@ -17,6 +19,7 @@ from clara_fastio._core.libfastio cimport (
 from clara_fastio._core import arguments
 from clara_fastio.errors import AlreadyExistsError, ElementTypeError, ShapeError
 from clara_fastio.streams import Policy, Queue, policy_of
+from clara_fastio.types import MemoryKind
 
 # In the order of the core's numbers, from 1.
 cdef tuple _POLICIES = (None, *Policy)
@@ -67,6 +70,33 @@ cdef int set_queue(CDeclaration& declaration, object queue) except -1:
     return 0
 
 
+cdef bint may_stage(object fallback) except -1:
+    if fallback is not None and fallback != MemoryKind.HOST:
+        raise ValueError(f"a fallback of device memory is 'host' or None; found {fallback!r}")
+    return fallback is not None
+
+
+cdef int set_memory(
+    CDeclaration& declaration, object memory, object device, object fallback, object pinned
+) except -1:
+    """Say where the data lies."""
+    if memory not in tuple(MemoryKind):
+        raise ValueError(
+            f"memory is one of {', '.join(repr(str(kind)) for kind in MemoryKind)}; found {memory!r}"
+        )
+    if memory == MemoryKind.DEVICE:
+        if pinned:
+            raise ValueError("pinned is for memory of the host, which devices then reach directly")
+        declaration.memory = CMemory.device
+        declaration.device = device_of(device)
+        declaration.may_stage = may_stage(fallback)
+        return 0
+    if device is not None or fallback is not None:
+        raise ValueError("device and fallback belong to memory='device'")
+    declaration.is_pinned = bool(pinned)
+    return 0
+
+
 cdef CDeclaration declaration_of(
     object name, object shape, object dtype, object order, bint is_sealed, object queue
 ) except *:
@@ -102,6 +132,19 @@ cdef int require_same(object found, CEntry* entry, const CDeclaration& wanted) e
     if entry.is_sealed() != wanted.is_sealed:
         raise AlreadyExistsError(
             f"{found.name!r} was declared with sealed={entry.is_sealed()}, not {wanted.is_sealed}"
+        )
+    if entry.is_on_device() != (wanted.memory == CMemory.device):
+        raise AlreadyExistsError(
+            f"{found.name!r} was declared with memory={str(found.memory)!r}, not the other"
+        )
+    if not wanted.device.is_any() and not entry.device_record().device == wanted.device:
+        raise AlreadyExistsError(
+            f"{found.name!r} was declared on the device {found.device}, not on the one asked for"
+        )
+    if entry.may_stage() != wanted.may_stage or entry.is_pinned() != wanted.is_pinned:
+        raise AlreadyExistsError(
+            f"{found.name!r} was declared with fallback={'host' if entry.may_stage() else None!r} "
+            f"and pinned={entry.is_pinned()}; declare it alike"
         )
     if (
         entry.queue().slots != wanted.queue.depth

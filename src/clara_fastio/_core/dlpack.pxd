@@ -5,6 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     CPU = 1
+    CUDA = 2
     READ_ONLY = 1
     IS_COPIED = 2
 

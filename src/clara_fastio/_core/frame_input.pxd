@@ -25,6 +25,8 @@ cdef class Frames:
     cdef object _context        # stays open as long as the subscription
     cdef str _name
     cdef int64_t _timeout
+    cdef object _stream         # None is what is current at each step
+    cdef bint _is_on_device
     cdef Frame _last
     cdef bint _is_over
     cdef bint _is_closed
@@ -34,5 +36,6 @@ cdef class Frames:
 
 
 cdef Frames subscribe(
-    const shared_ptr[CEntry]& entry, object context, const CEdgeOptions& options, int64_t timeout
+    const shared_ptr[CEntry]& entry, object context, const CEdgeOptions& options, int64_t timeout,
+    object stream
 )

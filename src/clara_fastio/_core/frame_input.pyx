@@ -6,24 +6,31 @@ from libc.stdint cimport int64_t
 from libcpp cimport bool
 from libcpp.memory cimport shared_ptr
 
-from clara_fastio._core.array cimport array_based_on, shape_of
+from clara_fastio._core.array cimport array_based_on, device_array_of, shape_of
 from clara_fastio._core.libfastio cimport (
     CEdgeOptions,
     CEntry,
     CFrameReader,
     CResult,
     nanoseconds,
+    ordinal_of,
 )
-from clara_fastio._core.mapping cimport Deadline, wait_time
+from clara_fastio._core.deadline cimport Deadline, wait_time
+from clara_fastio._core.mapping cimport stream_of
 
 from clara_fastio._core.waiting import next_of
-from clara_fastio.errors import ClosedError, LockTimeoutError, NotReadyError
+from clara_fastio.errors import ClosedError, LockTimeoutError, NotReadyError, PeerDiedError
 
 
 cdef Frames subscribe(
-    const shared_ptr[CEntry]& entry, object context, const CEdgeOptions& options, int64_t timeout
+    const shared_ptr[CEntry]& entry, object context, const CEdgeOptions& options, int64_t timeout,
+    object stream
 ):
     cdef Frames self = Frames.__new__(Frames)
+    self._is_on_device = entry.get().is_on_device()
+    if stream is not None:
+        stream_of(entry.get(), stream)  # Refuses what is none, or needs none.
+        self._stream = stream
     self._context = context
     self._timeout = timeout
     with nogil:
@@ -43,7 +50,11 @@ cdef class _Hold:
     def __dealloc__(self):
         if not self._reader:
             return
-        self._reader.get().release(self._slot)
+        if self._reader.get().entry().is_on_device():
+            with nogil:  # A device is told as well.
+                self._reader.get().release(self._slot)
+        else:
+            self._reader.get().release(self._slot)
         if self._reader.use_count() == 1:
             with nogil:
                 self._reader.reset()
@@ -65,12 +76,23 @@ cdef class Frame:
     def array(self):
         """The read-only array over the frame; always the same object."""
         cdef CFrameReader* reader = self._held()
+        cdef void* data = <void*> self._frame.data
         if self._array is None:
+            if self._frame.device_data != 0:
+                data = <void*> self._frame.device_data
             self._array = array_based_on(
-                self._hold, self._frame.shape, reader.element_type(), reader.order(),
-                <void*> self._frame.data, False
+                self._hold, self._frame.shape, reader.element_type(), reader.order(), data, False
             )
+            if self._frame.device_data != 0:
+                ordinal = ordinal_of(reader.entry().device_record().device)
+                self._array = device_array_of(self._array, ordinal, self._hold)
         return self._array
+
+    @property
+    def pointer(self):
+        """The address of the first element, of the host or of the device."""
+        self._held()
+        return self._frame.device_data or <size_t> self._frame.data
 
     @property
     def header(self):
@@ -102,6 +124,23 @@ cdef class Frame:
     def nbytes(self):
         """Bytes of its array."""
         return self._frame.nbytes
+
+    def check(self):
+        """Raise when the frame, on a device, turned out never to be whole.
+
+        Its producer may die while this process's stream waits for it. The next step of the loop
+        looks at that too; to be certain, synchronise the stream, and then check.
+
+        Raises
+        ------
+        PeerDiedError
+            The producer died before its work on the device was done.
+        """
+        if self._held().is_poisoned(self._frame.slot):
+            raise PeerDiedError(
+                f"frame {self.number} is not whole: its producer died before its work on the device "
+                "was done"
+            )
 
     def release(self):
         """Give the frame back before the loop goes on; arrays of it keep it until they are gone."""
@@ -243,7 +282,14 @@ cdef class Frames:
         if self._is_closed:
             raise ClosedError(f"the consumer of the edge {self._name!r} was closed")
         frame = Frame.__new__(Frame)
-        cdef CResult result = self._reader.get().try_take(frame._frame)
+        cdef size_t handle = 0
+        cdef CResult result
+        if self._is_on_device:
+            handle = stream_of(&self._reader.get().entry(), self._stream)
+            with nogil:
+                result = self._reader.get().try_take(frame._frame, handle)
+        else:
+            result = self._reader.get().try_take(frame._frame, 0)
         if result == CResult.taken:
             frame._hold = _Hold.__new__(_Hold)
             frame._hold._slot = frame._frame.slot

@@ -10,6 +10,7 @@ cdef class OpenFrame:
     cdef object _context                   # stays open as long as the frame
     cdef object _array
     cdef uint64_t _number
+    cdef bint _is_on_device
 
     cdef CFrameWriter* _opened(self) except NULL
 
@@ -19,14 +20,16 @@ cdef class FrameMaker:
     cdef object _context
     cdef object _left                      # frames still to make; infinite is possible
     cdef int64_t _timeout
+    cdef object _stream
     cdef OpenFrame _frame
 
 
 cdef OpenFrame open_frame(
     const shared_ptr[CFrameWriter]& writer, object context, int64_t timeout, object shape, object number,
-    object header
+    object header, object stream
 )
 cdef int finish_stream(const shared_ptr[CFrameWriter]& writer) except -1
 cdef FrameMaker make_frames(
-    const shared_ptr[CFrameWriter]& writer, object context, object count, int64_t timeout
+    const shared_ptr[CFrameWriter]& writer, object context, object count, int64_t timeout,
+    object stream
 )

@@ -7,9 +7,10 @@ from libcpp cimport bool
 from libcpp.memory cimport shared_ptr
 from libcpp.string cimport string
 
-from clara_fastio._core.array cimport array_over, forbid_writing, shape_of
-from clara_fastio._core.libfastio cimport CFrameWriter, CShape, nanoseconds
-from clara_fastio._core.mapping cimport Deadline
+from clara_fastio._core.array cimport array_over, device_array_of, forbid_writing, shape_of
+from clara_fastio._core.libfastio cimport CFrameWriter, CShape, nanoseconds, ordinal_of
+from clara_fastio._core.deadline cimport Deadline
+from clara_fastio._core.mapping cimport stream_of
 
 import sys
 import warnings
@@ -20,10 +21,14 @@ from clara_fastio.errors import ClosedError
 
 cdef OpenFrame open_frame(
     const shared_ptr[CFrameWriter]& writer, object context, int64_t timeout, object shape, object number,
-    object header
+    object header, object stream
 ):
     cdef OpenFrame self = OpenFrame.__new__(OpenFrame)
-    _next(writer.get(), timeout)
+    self._is_on_device = writer.get().entry().is_on_device()
+    cdef size_t handle = 0
+    if self._is_on_device or stream is not None:
+        handle = stream_of(&writer.get().entry(), stream)
+    _next(writer.get(), timeout, handle)
     self._writer = writer
     self._context = context
     try:
@@ -39,14 +44,14 @@ cdef OpenFrame open_frame(
     return self
 
 
-cdef int _next(CFrameWriter* writer, int64_t timeout) except -1:
-    # The first frame asks the host for memory; later ones ask nobody.
+cdef int _next(CFrameWriter* writer, int64_t timeout, size_t stream) except -1:
+    # The first frame asks the host for memory; later ones ask nobody, but maybe a device.
     cdef bool is_open
-    if writer.is_started():
-        is_open = writer.try_next()
+    if writer.is_started() and not writer.entry().is_on_device():
+        is_open = writer.try_next(stream)
     else:
         with nogil:
-            is_open = writer.try_next()
+            is_open = writer.try_next(stream)
     if is_open:
         return 0
     cdef Deadline deadline = Deadline(timeout)
@@ -57,7 +62,7 @@ cdef int _next(CFrameWriter* writer, int64_t timeout) except -1:
             writer.throw_blocked(deadline.is_wait)
         with nogil:
             writer.wait(nanoseconds(length))
-            is_open = writer.try_next()
+            is_open = writer.try_next(stream)
     return 0
 
 
@@ -102,10 +107,20 @@ cdef class OpenFrame:
         cdef CFrameWriter* writer = self._opened()
         if self._array is None:
             self._array = array_over(
-                writer.shape(), writer.element_type(), writer.order(), writer.data(), True,
+                writer.shape(), writer.element_type(), writer.order(),
+                <void*> writer.device_data() if self._is_on_device else writer.data(), True,
                 writer.window()
             )
+            if self._is_on_device:
+                ordinal = ordinal_of(writer.entry().device_record().device)
+                self._array = device_array_of(self._array, ordinal, self._array.base)
         return self._array
+
+    @property
+    def pointer(self):
+        """The address of the first element, of the host or of the device."""
+        cdef CFrameWriter* writer = self._opened()
+        return writer.device_data() if self._is_on_device else <size_t> writer.data()
 
     @property
     def shape(self):
@@ -136,7 +151,11 @@ cdef class OpenFrame:
         cdef shared_ptr[CFrameWriter] writer
         self._number = self._writer.get().number()
         writer.swap(self._writer)
-        writer.get().commit()
+        if self._is_on_device:
+            with nogil:
+                writer.get().commit()
+        else:
+            writer.get().commit()
         self._end()
 
     def abort(self):
@@ -151,7 +170,8 @@ cdef class OpenFrame:
 
     def _end(self):
         if self._array is not None:
-            forbid_writing(self._array)
+            if not self._is_on_device:
+                forbid_writing(self._array)
             self._array = None
         self._context = None
 
@@ -196,7 +216,9 @@ cdef class FrameMaker:
         if self._left <= 0:
             finish_stream(self._writer)
             raise StopIteration
-        self._frame = open_frame(self._writer, self._context, self._timeout, None, None, None)
+        self._frame = open_frame(
+            self._writer, self._context, self._timeout, None, None, None, self._stream
+        )
         self._left -= 1
         return self._frame.array
 
@@ -207,11 +229,13 @@ cdef class FrameMaker:
 
 
 cdef FrameMaker make_frames(
-    const shared_ptr[CFrameWriter]& writer, object context, object count, int64_t timeout
+    const shared_ptr[CFrameWriter]& writer, object context, object count, int64_t timeout,
+    object stream
 ):
     cdef FrameMaker self = FrameMaker.__new__(FrameMaker)
     self._writer = writer
     self._context = context
     self._left = count
+    self._stream = stream
     self._timeout = timeout
     return self

@@ -4,10 +4,12 @@
 from libc.stdint cimport int64_t
 
 from clara_fastio._core.array cimport element_type_of, shape_of
+from clara_fastio._core.device cimport uuid_of
 from clara_fastio._core.libfastio cimport (
     CEntryInfo,
     CEntryKind,
     CEntryState,
+    CMemory,
     COrder,
     CProcessInfo,
     kFrozen,
@@ -16,7 +18,7 @@ from clara_fastio._core.libfastio cimport (
 
 import time
 
-from clara_fastio.types import EntryInfo, ProcessInfo
+from clara_fastio.types import EntryInfo, MemoryKind, ProcessInfo
 
 cdef dict _STATES = {
     <int> CEntryState.unpublished: "unpublished",
@@ -35,6 +37,8 @@ cdef object entry_info(const CEntryInfo& info, dict producers):
         order="F" if info.order == COrder.column_major else "C",
         nbytes=0 if info.shape.is_dynamic() else info.shape.nbytes(info.element_type),
         capacity=info.capacity,
+        memory=MemoryKind.DEVICE if info.device.memory == CMemory.device else MemoryKind.HOST,
+        device=uuid_of(info.device.device),
         version=info.version,
         state=_STATES[<int> info.state],
         producer=producers.get(info.producer),

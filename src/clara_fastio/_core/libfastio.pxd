@@ -46,6 +46,21 @@ cdef extern from "clara_fastio/shape.hpp" namespace "clara_fastio" nogil:
         bool operator==(const CShape&) noexcept
 
 
+cdef extern from "clara_fastio/device_layout.hpp" namespace "clara_fastio::layout" nogil:
+    cdef enum class CMemory "clara_fastio::layout::Memory"(uint32_t):
+        host
+        device
+
+    cdef cppclass CDeviceId "clara_fastio::layout::DeviceId":
+        CDeviceId() noexcept
+        bool is_any() noexcept
+        bool operator==(const CDeviceId&) noexcept
+
+    cdef cppclass CDeviceRecord "clara_fastio::layout::DeviceRecord":
+        CMemory memory
+        CDeviceId device
+
+
 cdef extern from "clara_fastio/layout.hpp" namespace "clara_fastio::layout" nogil:
     cdef enum class CEntryKind "clara_fastio::layout::EntryKind"(uint32_t):
         variable
@@ -183,6 +198,57 @@ cdef extern from "clara_fastio/entry.hpp" namespace "clara_fastio" nogil:
 
         void check() except +translate_exception
 
+        bool is_on_device() noexcept
+        bool is_pinned() noexcept
+        bool may_stage() noexcept
+        CDeviceRecord device_record() except +translate_exception
+
+
+cdef extern from "clara_fastio/device.hpp" namespace "clara_fastio" nogil:
+    cdef cppclass CDeviceInfo "clara_fastio::DeviceInfo":
+        int ordinal
+        string uuid
+        string name
+        uint64_t memory_nbytes
+        uint64_t free_nbytes
+        int compute_capability
+        uint64_t granularity
+        string no_vmm
+        string no_legacy_ipc
+        string no_timeline
+        string no_events
+        string no_read_only
+        string no_registration
+        bool registers_read_only
+
+    cdef cppclass CDriverInfo "clara_fastio::DriverInfo":
+        string library
+        int version
+        string refusal
+        uint64_t opens
+        uint64_t mapped_nbytes
+        uint64_t evicted
+
+    cdef cppclass CTransportInfo "clara_fastio::TransportInfo":
+        string memory
+        string refusals
+        string order
+        string no_better
+        bool is_own
+        bool is_read_only
+        string uuid
+
+    bool is_driver_loaded() noexcept
+    CDriverInfo driver_info() except +translate_exception
+    vector[CDeviceInfo] devices() except +translate_exception
+    CDeviceId device_id(int) except +translate_exception
+    CDeviceId device_id(const string&) except +translate_exception
+    string uuid_text(const CDeviceId&) except +translate_exception
+    int ordinal_of(const CDeviceId&) except +translate_exception
+    CTransportInfo transport_info(CEntry&) except +translate_exception
+    string pin_refusal(CEntry&) except +translate_exception
+    void set_device_cache_limit(uint64_t) except +translate_exception
+
 
 cdef extern from "clara_fastio/mapping.hpp" namespace "clara_fastio" nogil:
     cdef enum class CAccessMode "clara_fastio::AccessMode"(uint32_t):
@@ -198,8 +264,7 @@ cdef extern from "clara_fastio/mapping.hpp" namespace "clara_fastio" nogil:
         CWindow() noexcept
 
     cdef cppclass CMapping "clara_fastio::Mapping":
-        CMapping(shared_ptr[CEntry], CAccessMode) except +translate_exception
-        bool try_cached() except +translate_exception
+        CMapping(shared_ptr[CEntry], CAccessMode, size_t) except +translate_exception
         bool try_cached() except +translate_exception
         bool try_map() except +translate_exception
         bool wait(nanoseconds) except +translate_exception
@@ -214,6 +279,11 @@ cdef extern from "clara_fastio/mapping.hpp" namespace "clara_fastio" nogil:
         COrder order() noexcept
         uint64_t nbytes() noexcept
         char* data "data"() noexcept
+        size_t device_data() noexcept
+        size_t stream() noexcept
+        void add_stream(size_t) except +translate_exception
+        bool is_poisoned() noexcept
+        bool is_write_protected() noexcept
         uint64_t version() noexcept
         CWindow window() noexcept
         CEntry& entry() noexcept
@@ -223,7 +293,7 @@ cdef extern from "clara_fastio/frame_writer.hpp" namespace "clara_fastio" nogil:
     cdef cppclass CFrameWriter "clara_fastio::FrameWriter":
         @staticmethod
         shared_ptr[CFrameWriter] of(const shared_ptr[CEntry]&) except +translate_exception
-        bool try_next() except +translate_exception
+        bool try_next(size_t) except +translate_exception
         void wait(nanoseconds) except +translate_exception
         void throw_blocked(bool) except +translate_exception
         void set_shape(const CShape&) except +translate_exception
@@ -234,6 +304,8 @@ cdef extern from "clara_fastio/frame_writer.hpp" namespace "clara_fastio" nogil:
         void finish() except +translate_exception
         bool is_started() noexcept
         char* data "data"() noexcept
+        size_t device_data() noexcept
+        size_t stream() noexcept
         const char* header() noexcept
         const CShape& shape() noexcept
         CElementType element_type() noexcept
@@ -252,6 +324,7 @@ cdef extern from "clara_fastio/frame_reader.hpp" namespace "clara_fastio" nogil:
         CShape shape
         uint64_t nbytes
         const void* data
+        size_t device_data
         const unsigned char* header
 
         CFrame() noexcept
@@ -263,14 +336,16 @@ cdef extern from "clara_fastio/frame_reader.hpp" namespace "clara_fastio" nogil:
 
     cdef cppclass CFrameReader "clara_fastio::FrameReader":
         CFrameReader(shared_ptr[CEntry], const CEdgeOptions&) except +translate_exception
-        CResult try_take(CFrame&) except +translate_exception
+        CResult try_take(CFrame&, size_t) except +translate_exception
         bool wait(nanoseconds) except +translate_exception
         void release(uint32_t) noexcept
+        bool is_poisoned(uint32_t) noexcept
         void close() noexcept
         bool is_open() noexcept
         string name() noexcept
         CElementType element_type() noexcept
         COrder order() noexcept
+        CEntry& entry() noexcept
 
 
 cdef extern from "clara_fastio/host.hpp" namespace "clara_fastio" nogil:
@@ -295,8 +370,19 @@ cdef extern from "clara_fastio/context.hpp" namespace "clara_fastio" nogil:
         bool is_sealed
         string producer_role
         CQueueOptions queue
+        CMemory memory
+        CDeviceId device
+        bool may_stage
+        bool is_pinned
 
         CDeclaration() noexcept
+
+    cdef cppclass CDeviceOptions "clara_fastio::DeviceOptions":
+        CDeviceId device
+        bool may_stage
+        bool zero
+
+        CDeviceOptions() noexcept
 
     cdef cppclass CEntryInfo "clara_fastio::EntryInfo":
         string name
@@ -309,6 +395,7 @@ cdef extern from "clara_fastio/context.hpp" namespace "clara_fastio" nogil:
         CShape shape
         uint64_t version
         uint64_t capacity
+        CDeviceRecord device
         int32_t producer
         int32_t writer
         vector[uint32_t] readers
@@ -338,8 +425,10 @@ cdef extern from "clara_fastio/context.hpp" namespace "clara_fastio" nogil:
         void adopt(int, const string&) except +translate_exception
         shared_ptr[CEntry] declare(const CDeclaration&, bool&) except +translate_exception
         shared_ptr[CEntry] create(uint64_t, bool) except +translate_exception
+        shared_ptr[CEntry] create_on_device(uint64_t, const CDeviceOptions&) except +translate_exception
         shared_ptr[CEntry] find(const string&) except +translate_exception
         void allocate_outputs() except +translate_exception
+        void open_devices() noexcept
         uint32_t names_event() except +translate_exception
         void wait_for_names(uint32_t, nanoseconds) except +translate_exception
         uint32_t size() except +translate_exception

@@ -6,13 +6,6 @@ from libcpp.memory cimport shared_ptr, unique_ptr
 from clara_fastio._core.libfastio cimport CAccessMode, CEntry, CMapping
 
 
-cdef class Deadline:
-    cdef int64_t _end           # monotonic, in nanoseconds; -1 for never
-    cdef readonly bint is_wait  # whether any waiting was asked for
-
-    cdef int64_t next_slice(self) except -1
-
-
 cdef class OpenMappings:
     # Of one allocation object. Mappings hold this; it holds none of them.
     cdef object context         # stays open as long as a mapping
@@ -28,6 +21,7 @@ cdef class Mapping:
     cdef object _array                  # made when first asked for; keeps itself alive
     cdef object _bound                  # in debug mode, what `with` has given out
     cdef object _exported               # a second array, which other protocols hold
+    cdef bint _is_on_device
     cdef bint _is_exposed               # somebody was told its address, and holds the mapping
     cdef CAccessMode _mode
     cdef uint64_t _version
@@ -35,15 +29,19 @@ cdef class Mapping:
 
     cdef CMapping* _opened(self) except NULL
     cdef object _source(self)
+    cdef object _device_source(self)
     cdef int _wait(self, int64_t nanoseconds) except -1
     cdef int _end(self, bint is_commit) except -1
     cdef int _leave(self) except -1
+    cdef int _device_ordinal(self) except -1
+    cdef int _require_host(self, str what) except -1
     cdef int _check_left(self, object error) except -1
 
 
-cdef int64_t wait_time(object timeout) except -2
 cdef CAccessMode access_mode(object mode, bint dirty) except *
 cdef Mapping open_mapping(
     const shared_ptr[CEntry]& entry, CAccessMode mode, int64_t timeout,
-    OpenMappings siblings
+    OpenMappings siblings, object stream
 )
+# The handle of the stream that device memory is used on; refuses one for memory of the host.
+cdef size_t stream_of(const CEntry* entry, object stream) except? 0

@@ -3,22 +3,34 @@
 
 cimport cython
 from cpython.buffer cimport PyObject_GetBuffer
-from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 from libcpp cimport bool
 from libcpp.memory cimport shared_ptr
 
-from clara_fastio._core.array cimport empty_array, export_dlpack, make_array
-from clara_fastio._core.libfastio cimport CAccessMode, CEntry, CMapping, nanoseconds
+from clara_fastio._core.array cimport (
+    device_array_of,
+    empty_array,
+    export_device_dlpack,
+    export_dlpack,
+    make_array,
+    shape_of,
+)
+from clara_fastio._core.deadline cimport Deadline
+from clara_fastio._core.libfastio cimport (
+    CAccessMode,
+    CEntry,
+    CMapping,
+    nanoseconds,
+    ordinal_of,
+)
 
 import os
 import sys
-import time
 import warnings
 
-from clara_fastio._core import arguments
-from clara_fastio.errors import ClosedError
+from clara_fastio._core import device_stream
+from clara_fastio.errors import ClosedError, PeerDiedError
 from clara_fastio.types import AccessMode
 
 
@@ -27,10 +39,6 @@ cdef extern from *:
     Py_ssize_t Py_REFCNT(PyObject*) noexcept
 
 
-# Between slices Python looks for signals, and the core for the death of the host.
-cdef int64_t SLICE = 100_000_000
-
-cdef object _ZERO = 0
 cdef dict _MODES = {
     "r": <int> CAccessMode.read,
     "read": <int> CAccessMode.read,
@@ -59,20 +67,6 @@ def set_debug(bint enabled):
     return before
 
 
-cdef int64_t wait_time(object timeout) except -2:
-    # The usual ones are worth not being looked at closer.
-    if timeout is _ZERO:
-        return 0
-    if timeout is None:
-        return -1
-    cdef double seconds
-    if type(timeout) is float or type(timeout) is int:
-        seconds = timeout
-        if 0 <= seconds <= 1e9:
-            return <int64_t> (seconds * 1e9)
-    return arguments.nanoseconds(timeout)
-
-
 cdef CAccessMode access_mode(object mode, bint dirty) except *:
     if not isinstance(mode, str):
         raise TypeError(f"a mode is a str such as 'r', not {type(mode).__name__}")
@@ -84,21 +78,6 @@ cdef CAccessMode access_mode(object mode, bint dirty) except *:
     if <CAccessMode> <int> found != CAccessMode.read:
         raise ValueError(f"only reading can do without the lock; found mode {mode!r} with dirty=True")
     return CAccessMode.dirty
-
-
-cdef class Deadline:
-    """The end of a wait, which is slept through in slices."""
-
-    def __cinit__(self, int64_t length):
-        self.is_wait = length != 0
-        self._end = -1 if length < 0 else time.monotonic_ns() + length
-
-    cdef int64_t next_slice(self) except -1:
-        """Handle signals; give the nanoseconds to sleep, 0 when the wait is over."""
-        PyErr_CheckSignals()
-        if self._end < 0:
-            return SLICE
-        return max(0, min(SLICE, self._end - <int64_t> time.monotonic_ns()))
 
 
 @cython.final
@@ -119,16 +98,31 @@ cdef class OpenMappings:
         return <object> <PyObject*> self._sum
 
 
+cdef size_t stream_of(const CEntry* entry, object stream) except? 0:
+    if entry.is_on_device():
+        return device_stream.handle_of(stream)
+    if stream is not None:
+        raise ValueError("memory of the host has no stream; leave stream out")
+    return 0
+
+
 cdef Mapping open_mapping(
     const shared_ptr[CEntry]& entry, CAccessMode mode, int64_t timeout,
-    OpenMappings siblings
+    OpenMappings siblings, object stream
 ):
     cdef Mapping self = Mapping.__new__(Mapping)
     self._mode = mode
-    self._mapping.reset(new CMapping(entry, mode))
+    self._is_on_device = entry.get().is_on_device()
+    cdef size_t handle = 0
+    if self._is_on_device or stream is not None:
+        handle = stream_of(entry.get(), stream)
+    self._mapping.reset(new CMapping(entry, mode, handle))
     cdef CMapping* mapping = self._mapping.get()
-    # The usual case asks nobody, and releasing the interpreter's lock would cost as much as it.
-    cdef bool is_open = mapping.try_cached()
+    # The usual case asks nobody, and releasing the interpreter's lock would cost as much as it. A
+    # device may have to be given something, which can wait.
+    cdef bool is_open = False
+    if not self._is_on_device:
+        is_open = mapping.try_cached()
     if not is_open:
         with nogil:
             is_open = mapping.try_map()
@@ -181,7 +175,48 @@ cdef class Mapping:
         """The array over the bytes; read-only in mode ``"r"``, always the same object."""
         if self._array is None:
             self._array = make_array(self._opened())
+            if self._is_on_device:
+                self._array = device_array_of(self._array, self._device_ordinal(), self._array.base)
         return self._array
+
+    @property
+    def pointer(self):
+        """The address of the first element, of the host or of the device."""
+        cdef CMapping* mapping = self._opened()
+        self._is_exposed = True
+        return mapping.device_data() if self._is_on_device else <size_t> mapping.data()
+
+    @property
+    def shape(self):
+        """The dimensions of the array."""
+        return shape_of(self._opened().shape())
+
+    @property
+    def stream(self):
+        """The handle of the CUDA stream that orders the use of device memory; None on the host."""
+        return self._opened().stream() if self._is_on_device else None
+
+    @property
+    def is_write_protected(self):
+        """Whether a write in mode ``"r"`` is refused: by the kernel, or by the device itself."""
+        return self._opened().is_write_protected()
+
+    def check(self):
+        """Raise when what is read on a device turned out never to be whole.
+
+        Its writer may die while this process's stream waits for it. Leaving the block looks at that
+        too; to be certain, synchronise the stream, and then check before leaving.
+
+        Raises
+        ------
+        PeerDiedError
+            The writer died before its work on the device was done.
+        """
+        if self._opened().is_poisoned():
+            raise PeerDiedError(
+                f"what was read by {self!r} is not whole: its writer died before its work on the "
+                "device was done"
+            )
 
     @property
     def mode(self):
@@ -237,7 +272,7 @@ cdef class Mapping:
 
     def __enter__(self):
         array = self.array
-        if _debug:
+        if _debug and not self._is_on_device:
             self._bound = array
         return array
 
@@ -247,9 +282,11 @@ cdef class Mapping:
             self._check_left(error)
 
     def __getbuffer__(self, Py_buffer* buffer, int flags):
+        self._require_host("the buffer protocol")
         PyObject_GetBuffer(self._source(), buffer, flags)
 
     def __array__(self, dtype=None, *, copy=None):
+        self._require_host("numpy")
         array = self.array
         if dtype is None or dtype == array.dtype:
             return array.copy(order="K") if copy else array
@@ -260,14 +297,41 @@ cdef class Mapping:
     @property
     def __array_interface__(self):
         """What older consumers read: address, shape and type."""
+        if self._is_on_device:
+            raise AttributeError("memory of a device has __cuda_array_interface__ instead")
         source = self._source()
         if source.dtype.kind == "V":
             raise AttributeError("the array interface has no word for bfloat16")
         self._is_exposed = True
         return source.__array_interface__
 
+    @property
+    def __cuda_array_interface__(self):
+        """What consumers on a device read (version 3): address, shape, type and stream."""
+        if not self._is_on_device:
+            raise AttributeError("memory of the host has __array_interface__ instead")
+        source = self._device_source()
+        self._is_exposed = True
+        return {
+            "shape": source.shape,
+            "typestr": source.dtype.str,
+            "data": (self._opened().device_data(), not source.flags.writeable),
+            "strides": None if source.flags.c_contiguous else source.strides,
+            "stream": self._opened().stream() or 1,  # 0 could be either default stream.
+            "version": 3,
+        }
+
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
         """Export the memory as a DLPack capsule, version 1 if the consumer knows it.
+
+        Parameters
+        ----------
+        stream
+            Of memory on a device: the consumer's, by its handle, which then waits for what the
+            memory needs; and the end of the mapping waits for it. -1 orders nothing. None is the
+            legacy default stream.
+        max_version, dl_device, copy
+            As DLPack has them. Memory of a device is not copied.
 
         Raises
         ------
@@ -275,13 +339,18 @@ cdef class Mapping:
             The memory is read-only and the consumer does not know version 1; or another device
             is asked for.
         """
+        if self._is_on_device:
+            return self._device_dlpack(stream, max_version, dl_device, copy)
         if stream is not None:
             raise BufferError("memory of the host has no stream; leave stream out")
         return export_dlpack(self._source(), max_version, dl_device, copy)
 
     def __dlpack_device__(self):
-        """Say that the memory is the host's."""
-        return (1, 0)
+        """Say where the memory is: ``(1, 0)`` for the host's, ``(2, ordinal)`` for a device's."""
+        if not self._is_on_device:
+            return (1, 0)
+        self._opened()
+        return (2, self._device_ordinal())
 
     def __repr__(self):
         if self._siblings is None:
@@ -294,6 +363,41 @@ cdef class Mapping:
         if self._siblings is None:
             raise ClosedError("the mapping was closed; map again")
         return self._mapping.get()
+
+    cdef int _device_ordinal(self) except -1:
+        return ordinal_of(self._opened().entry().device_record().device)
+
+    cdef object _device_source(self):
+        """Give a numpy array with the address of the device, to be described and never read."""
+        if self._exported is None:
+            self._exported = make_array(self._opened())
+        return self._exported
+
+    def _device_dlpack(self, stream, max_version, dl_device, copy):
+        cdef CMapping* mapping = self._opened()
+        cdef int ordinal = self._device_ordinal()
+        if dl_device is not None and tuple(dl_device) != (2, ordinal):
+            raise BufferError(
+                f"the memory is that of the device (2, {ordinal}); {dl_device} was asked for"
+            )
+        if copy:
+            raise BufferError("memory of a device is not copied on export; copy the array")
+        cdef size_t handle = 0
+        if stream != -1:
+            handle = 1 if stream is None else device_stream.handle_of(stream)
+            if handle > 1 or mapping.stream() > 1:
+                with nogil:
+                    mapping.add_stream(handle)
+        self._is_exposed = True
+        return export_device_dlpack(self._device_source(), ordinal, max_version)
+
+    cdef int _require_host(self, str what) except -1:
+        if not self._is_on_device:
+            return 0
+        raise BufferError(
+            f"the memory is that of a device, which {what} cannot read; use cupy, or copy it with "
+            "cupy.asnumpy(mapping.array)"
+        )
 
     cdef object _source(self):
         """Give the array that other protocols export, so that they can be counted apart."""
@@ -324,8 +428,9 @@ cdef class Mapping:
         self._leave()
         try:
             if not is_commit:
-                mapping.abort()
-            elif mapping.entry().is_sealed():
+                with nogil:  # A device may have to be told.
+                    mapping.abort()
+            elif mapping.entry().is_sealed() or self._is_on_device:
                 with nogil:
                     mapping.commit()
             else:

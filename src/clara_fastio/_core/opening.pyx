@@ -6,10 +6,11 @@ from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from clara_fastio._core.context cimport context_of
-from clara_fastio._core.libfastio cimport CContext, CHost, CHostOptions
-from clara_fastio._core.mapping cimport Deadline, wait_time
+from clara_fastio._core.libfastio cimport CContext, CHost, CHostOptions, is_driver_loaded
+from clara_fastio._core.deadline cimport Deadline, wait_time
 
 import os
+import sys
 import time
 import weakref
 
@@ -76,7 +77,9 @@ def open_context(name=None, *, socket=None, timeout=0):
     Returns
     -------
     Context
-        The pre-allocated outputs of its role have their memory.
+        The pre-allocated outputs of its role have their memory. In a process that uses a device
+        (it has loaded cupy, torch, numba or jax) memory of devices that is there is opened, so that
+        no map has to do it.
 
     Raises
     ------
@@ -100,6 +103,7 @@ def open_context(name=None, *, socket=None, timeout=0):
         try:
             with nogil:
                 context = CContext.open(text)
+            _open_devices(context)
             return context_of(context)
         except NotFoundError:
             # A name on this machine has no event to wait for.
@@ -120,6 +124,18 @@ def list_contexts():
     with nogil:
         names = CHost.list()
     return sorted([(<bytes> name).decode(errors="replace") for name in names])
+
+
+# Who has imported one of these is going to use a device.
+_DEVICE_LIBRARIES = ("cupy", "torch", "numba.cuda", "jax")
+
+
+cdef int _open_devices(shared_ptr[CContext]& context) except -1:
+    """Open the device memory that is there, in a process that uses devices: others pay nothing."""
+    if is_driver_loaded() or any([name in sys.modules for name in _DEVICE_LIBRARIES]):
+        with nogil:
+            context.get().open_devices()
+    return 0
 
 
 cdef object _open_environment(str place):
@@ -160,4 +176,5 @@ cdef object _open_socket(int descriptor):
     with nogil:
         context = CContext.open_socket(descriptor)
         context.get().allocate_outputs()
+    _open_devices(context)
     return context_of(context)

@@ -28,6 +28,8 @@ inline PyObject* error_data(const Error& error) {
   switch (error.code()) {
     case Errc::system:
       return Py_BuildValue("{s:i}", "errno", error.os_error());
+    case Errc::cuda:
+      return Py_BuildValue("{s:i}", "status", error.os_error());
     case Errc::out_of_memory:
       return Py_BuildValue("{s:K,s:K}", "requested",
                            static_cast<unsigned long long>(error.requested()), "available",

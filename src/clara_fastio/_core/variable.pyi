@@ -38,6 +38,10 @@ class Variable(Allocation):
     def queue(self) -> Queue | None: ...
     @property
     def stream(self) -> StreamInfo: ...
+    @property
+    def is_pinned(self) -> bool: ...
+    @property
+    def pin_refusal(self) -> str: ...
     def next(
         self,
         *,
@@ -45,6 +49,7 @@ class Variable(Allocation):
         shape: Sequence[int] | None = None,
         number: int | None = None,
         header: Buffer | None = None,
+        stream: Any = None,
     ) -> OpenFrame: ...
     @overload
     def frames(
@@ -56,9 +61,12 @@ class Variable(Allocation):
         share: str | None = None,
         deadline: float | None = None,
         timeout: float | None = None,
+        stream: Any = None,
     ) -> Frames: ...
     @overload
-    def frames(self, count: float, *, timeout: float | None = None) -> FrameMaker: ...
+    def frames(
+        self, count: float, *, timeout: float | None = None, stream: Any = None
+    ) -> FrameMaker: ...
     def reserve(
         self,
         name: str,

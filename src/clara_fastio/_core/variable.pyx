@@ -19,11 +19,12 @@ from clara_fastio._core.libfastio cimport (
     CShape,
     CStreamInfo,
     nanoseconds,
+    pin_refusal,
     reserve_edge,
     stream_info,
     unreserve_edge,
 )
-from clara_fastio._core.mapping cimport Deadline, wait_time
+from clara_fastio._core.deadline cimport Deadline, wait_time
 from clara_fastio._core.stream_inspection cimport make_stream_info, queue_of
 
 import math
@@ -193,7 +194,18 @@ cdef class Variable(Allocation):
             info = stream_info(entry.get()[0])
         return make_stream_info(info)
 
-    def next(self, *, timeout=None, shape=None, number=None, header=None):
+    @property
+    def is_pinned(self):
+        """Whether its memory of the host is registered with the devices of this process."""
+        return self.pin_refusal == ""
+
+    @property
+    def pin_refusal(self):
+        """Why its memory of the host is not pinned in this process, or ""."""
+        cdef shared_ptr[CEntry] entry = self._held()
+        return (<bytes> pin_refusal(entry.get()[0])).decode(errors="replace")
+
+    def next(self, *, timeout=None, shape=None, number=None, header=None, stream=None):
         """Open the next frame of its stream, as its producer.
 
         Parameters
@@ -206,6 +218,8 @@ cdef class Variable(Allocation):
             Of this frame, above those before; by default one more than the last, from 0.
         header
             At most 64 bytes that travel with it.
+        stream
+            The CUDA stream on which a frame on a device is made, as in `map`.
 
         Returns
         -------
@@ -231,11 +245,13 @@ cdef class Variable(Allocation):
         used last is the first to be used again.
         """
         return open_frame(
-            self._held_writer(), self._mappings.context, wait_time(timeout), shape, number, header
+            self._held_writer(), self._mappings.context, wait_time(timeout), shape, number, header,
+            stream
         )
 
     def frames(
-        self, count=None, *, name=None, policy=None, share=None, deadline=None, timeout=None
+        self, count=None, *, name=None, policy=None, share=None, deadline=None, timeout=None,
+        stream=None
     ):
         """Consume the frames of its stream; or, with a count, make them.
 
@@ -255,6 +271,9 @@ cdef class Variable(Allocation):
             Seconds after which a frame that is taken counts as late.
         timeout
             Seconds that each step of the loop waits at most; None waits for ever.
+        stream
+            The CUDA stream on which frames on a device are used, as in `map`; None is what is
+            current at each step.
 
         Returns
         -------
@@ -275,9 +294,10 @@ cdef class Variable(Allocation):
                 raise TypeError("name, policy, share and deadline are a consumer's; count makes frames")
             if count != math.inf:
                 count = arguments.integer(count, "a number of frames", 0, 2**62)
-            return make_frames(self._held_writer(), self._mappings.context, count, length)
+            return make_frames(self._held_writer(), self._mappings.context, count, length, stream)
         return subscribe(
-            self._held(), self._mappings.context, edge_of(name, policy, share, deadline), length
+            self._held(), self._mappings.context, edge_of(name, policy, share, deadline), length,
+            stream
         )
 
     def reserve(self, name, *, policy=None, share=False, deadline=None, role=None):
