@@ -41,6 +41,19 @@ STREAM = """
       output:
       - {name: y, type: array, element-type: u8, shape: [4], queue: {policy: sample(3)}}
     """
+PLACED = """
+    api-version: 1.0.0
+    name: placed
+    operators:
+    - name: give
+      container: {image: a}
+      output:
+      - {name: a, type: array, element-type: f32, shape: [-1, 4], memory: device}
+      - {name: b, type: array, element-type: u8, shape: [4], memory: device, device: "cuda:1",
+         fallback: host}
+      - {name: c, type: array, element-type: u8, shape: [4], pinned: true}
+      - {name: d, type: array, element-type: u8, shape: [4], pinned: false}
+    """
 BAD = """
     api-version: 0.4.0
     name: bad
@@ -74,6 +87,29 @@ def test_streams_are_shown_with_their_queue_and_edges(workshop: Workshop) -> Non
     first, second = report["streams"]
     assert (first["queue"]["depth"], second["queue"]["policy"]) == (2, "sample(3)")
     assert [edge["name"] for edge in first["edges"]] == ["both", "both", "screen/x"]
+
+
+def test_outputs_on_devices_are_shown_with_where_they_lie(workshop: Workshop) -> None:
+    path = workshop.define(PLACED)
+    run = workshop.clara("validate", path)
+    assert (run.returncode, run.stderr) == (0, "")
+    copied = ", copied through the host where it cannot be shared"
+    assert run.stdout.splitlines()[1:] == [
+        "  give.a (float32[-1, 4]): memory of the first device of give",
+        f"  give.b (uint8[4]): memory of device 1 of give{copied}",
+        "  give.c (uint8[4]): pinned memory of the host",
+    ]
+    (report,) = json.loads(workshop.clara("validate", path, "--json").stdout)
+    assert report["placements"][1] == {
+        "operator": "give",
+        "output": "b",
+        "element_type": "uint8",
+        "shape": [4],
+        "memory": "device",
+        "device": 1,
+        "fallback": "host",
+        "pinned": False,
+    }
 
 
 def test_all_problems_are_reported_with_their_place_and_no_traceback(workshop: Workshop) -> None:

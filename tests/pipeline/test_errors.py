@@ -229,8 +229,7 @@ NEW = [
     ("timeout: §-1", "is not a number of seconds above 0"),
     ("timeout: §soon", "is not a number of seconds above 0"),
     ("timeout: §.inf", "is not a number of seconds above 0"),
-    ("output: [{name: x, type: f32, memory: §disk}]", "is not host"),
-    ("output: [{name: x, type: f32, memory: §device}]", "reserved for a later version"),
+    ("output: [{name: x, type: f32, memory: §disk}]", "is not host or device"),
     ("input: [{name: x, type: stream, element-type: e, path: /p, §queue: 3}]", "`queue`"),
     (
         "output: [{name: x, type: stream, element-type: e, path: /p, memory: §host}]",

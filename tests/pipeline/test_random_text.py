@@ -24,7 +24,17 @@ TABLES = [table for table in vars(properties).values() if isinstance(table, dict
 KEYS = sorted({name for table in TABLES for name in table if "-" in name or name.islower()})
 WORDS = [
     *("a", "b", "A", "/in", "/out", "Clara", "1", "-1", "0.4.0", "0.5.0", "1.0.0", "~", "", "x"),
-    *("${{ a }}", "${{ b }}", "${{", "true", "main.yaml", "part.yaml", "host", *TYPE_NAMES),
+    *(
+        "${{ a }}",
+        "${{ b }}",
+        "${{",
+        "true",
+        "main.yaml",
+        "part.yaml",
+        "host",
+        "device",
+        *TYPE_NAMES,
+    ),
 ]
 TEXTS = st.sampled_from(WORDS)
 

@@ -78,4 +78,5 @@ def _print_outcome(result: RunResult) -> None:
 def _edge_cells(edge: EdgeReport) -> list[str]:
     source = f"{edge.source}.{edge.output}" if edge.output else edge.source or "(input)"
     target = f"{edge.target}.{edge.input}" if edge.input else edge.target
-    return [source, target, edge.medium, str(edge.versions), format_bytes(edge.nbytes)]
+    medium = f"{edge.medium} (device)" if edge.memory == "device" else edge.medium
+    return [source, target, medium, str(edge.versions), format_bytes(edge.nbytes)]

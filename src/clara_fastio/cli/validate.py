@@ -13,6 +13,7 @@ import typer
 from clara_fastio.cli.exit_codes import ExitCode
 from clara_fastio.cli.options import ArgumentsOption, JsonOption, parse_arguments
 from clara_fastio.cli.output import count, print_json
+from clara_fastio.cli.placements import describe_placement, placements_of
 from clara_fastio.cli.queues import describe_stream, streams_of
 
 
@@ -56,6 +57,7 @@ def _check(path: Path, arguments: dict[str, str]) -> dict[str, Any]:
         "operators": [operator.name for operator in pipeline.operators],
         "edges": sum(len(operator.inputs) for operator in pipeline.operators),
         "streams": streams_of(pipeline),
+        "placements": placements_of(pipeline),
         "problems": [],
         "warnings": [str(warning) for warning in warnings],
     }
@@ -73,6 +75,8 @@ def _print(report: dict[str, Any]) -> None:
         f"{count(len(operators), 'operator')} ({', '.join(operators)}), "
         f"{count(report['edges'], 'input')}"
     )
+    for placed in report["placements"]:
+        print(f"  {describe_placement(placed)}")
     for stream in report["streams"]:
         for line in describe_stream(stream):
             print(f"  {line}")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clara_fastio.driver.open_maps import OpenMaps
 from clara_fastio.errors import InvalidRequestError, ReadOnlyError, ShapeError
@@ -129,18 +129,20 @@ class FastIOEntry:
             raise ShapeError(f"entry {self.name!r} cannot be allocated: its shape is {self.shape}")
         self._variable.allocate()
 
-    def map(self, mode: str | None = None) -> Mapping:
+    def map(self, mode: str | None = None, *, stream: Any = None) -> Mapping:
         """Give access to the elements; a dynamic output with a complete shape gets its memory.
 
         Parameters
         ----------
         mode
             ``"read"`` or ``"write"``; by default read for inputs and write for outputs.
+        stream
+            The CUDA stream on which an array on a device is used; None is cupy's current one.
 
         Returns
         -------
         Mapping
-            Supports the buffer protocol; :attr:`Mapping.array` is the array.
+            Supports the buffer protocol; :attr:`Mapping.array` is the array, cupy's on a device.
 
         Raises
         ------
@@ -157,7 +159,8 @@ class FastIOEntry:
         variable = self._variable
         if not self._is_input and not variable.is_allocated and -1 not in self.shape:
             variable.allocate()
-        return self._maps.add(variable.map(mode or ("r" if self._is_input else "w")))
+        mode = mode or ("r" if self._is_input else "w")
+        return self._maps.add(variable.map(mode, stream=stream))
 
     def unmap(self) -> None:
         """End the access and, after writing, hand the content to the consumers.

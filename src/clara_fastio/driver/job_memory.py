@@ -100,5 +100,8 @@ class JobMemory:
             if queue is not None and queue.policy == Policy.BLOCK:
                 # Nobody will come, for whom the first frame would wait.
                 queue = dataclasses.replace(queue, policy=Policy.DROP_OLDEST)
-            context.variable(output.variable, shape=shape, dtype=output.element_type, queue=queue)
+            placed = dataclasses.asdict(output.placement) if output.placement else {}
+            context.variable(
+                output.variable, shape=shape, dtype=output.element_type, queue=queue, **placed
+            )
         return context

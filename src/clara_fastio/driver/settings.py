@@ -37,6 +37,18 @@ class Edge:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the data of an output lies."""
+
+    memory: str
+    """`host` or `device`."""
+    device: int | str | None
+    """Its number in this process, or its UUID; None is the first."""
+    fallback: str | None
+    pinned: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Declaration:
     """A typed entry as the pipeline declares it."""
 
@@ -49,6 +61,8 @@ class Declaration:
     """With -1 for each dynamic dimension."""
     queue: Queue | None = None
     """Of an output that is handed over frame by frame."""
+    placement: Placement | None = None
+    """Of an output that does not lie in ordinary memory of the host."""
     edge: Edge | None = None
     """Of an input that is taken frame by frame."""
 
@@ -159,6 +173,7 @@ def _declarations(text: str) -> tuple[Declaration, ...]:
             element_type=_text(item["element_type"]),
             shape=tuple(_dimension(size) for size in item["shape"]),
             queue=Queue(**item["queue"]) if item.get("queue") else None,
+            placement=Placement(**item["placement"]) if item.get("placement") else None,
             edge=Edge(**item["edge"]) if item.get("edge") else None,
         )
         for item in json.loads(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clara_fastio.errors import AlreadyExistsError, NotFoundError
 
@@ -70,6 +70,7 @@ class OutputStream(_Stream):
         shape: Sequence[int] | None = None,
         number: int | None = None,
         header: Buffer | None = None,
+        stream: Any = None,
     ) -> OpenFrame:
         """Open the next frame; see :meth:`Variable.next`.
 
@@ -83,13 +84,17 @@ class OutputStream(_Stream):
             Of this frame, above those before; by default one more than the last, from 0.
         header
             At most 64 bytes that travel with it.
+        stream
+            The CUDA stream on which a frame on a device is made; None is cupy's current one.
 
         Returns
         -------
         OpenFrame
             A context manager that gives the array to fill.
         """
-        return self._variable.next(timeout=timeout, shape=shape, number=number, header=header)
+        return self._variable.next(
+            timeout=timeout, shape=shape, number=number, header=header, stream=stream
+        )
 
     def frames(self, count: float | None = None, *, timeout: float | None = None) -> FrameMaker:
         """Make frames in a loop.

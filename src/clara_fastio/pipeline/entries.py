@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 
 from clara_fastio.pipeline import properties, types
 from clara_fastio.pipeline.document import Node, Scalar
-from clara_fastio.pipeline.model import ARRAY, DYNAMIC, STREAM, STRING, DataType, Input, Output
+from clara_fastio.pipeline.model import (
+    ARRAY,
+    DYNAMIC,
+    STREAM,
+    STRING,
+    DataType,
+    Input,
+    Output,
+    Placement,
+)
+from clara_fastio.pipeline.placement import read_placement, read_stated_memory
 from clara_fastio.pipeline.problems import quote
 from clara_fastio.pipeline.queues import Wish, read_queue, read_wish
 from clara_fastio.pipeline.reading import ObjectReader, parse_integer
@@ -21,25 +31,37 @@ if TYPE_CHECKING:
 
 # The paths of an operator are handed to it as a list with this character between them.
 _NOT_IN_PATHS = re.compile(r"[;\x00-\x1f\x7f]")
-_MEMORIES = ("host",)
-_RESERVED_MEMORIES = ("device",)
 
 
 @dataclass(slots=True)
 class ReadInput:
-    """An input, and where it stands."""
+    """An input, and where it stands.
+
+    Attributes
+    ----------
+    memory
+        The memory that it expects; None when it does not say.
+    """
 
     reader: ObjectReader
     value: Input
     wish: Wish
+    memory: str | None = None
 
 
 @dataclass(slots=True)
 class ReadOutput:
-    """An output, and where it stands."""
+    """An output, and where it stands.
+
+    Attributes
+    ----------
+    memory
+        Where it lies; None when that is on disk, or said wrongly.
+    """
 
     reader: ObjectReader
     value: Output
+    memory: str | None = None
 
 
 def read_input(node: Object, owner: str, reading: Reading) -> ReadInput:
@@ -58,7 +80,7 @@ def read_input(node: Object, owner: str, reading: Reading) -> ReadInput:
         )
     data_type = _read_type(reader, type_name)
     value = Input(name, _read_path(reader, type_name), data_type, source=source)
-    return ReadInput(reader, value, _read_wish(reader))
+    return ReadInput(reader, value, _read_wish(reader), read_stated_memory(reader, type_name))
 
 
 def read_output(node: Object, owner: str, reading: Reading) -> ReadOutput:
@@ -69,9 +91,10 @@ def read_output(node: Object, owner: str, reading: Reading) -> ReadOutput:
     type_name = _read_type_name(reader)
     data_type = _read_type(reader, type_name)
     path = _read_path(reader, type_name)
-    memory = _read_memory(reader, type_name)
+    placement = read_placement(reader, type_name)
     queue = read_queue(reader, type_name, data_type)
-    return ReadOutput(reader, Output(name, path, data_type, memory=memory, queue=queue))
+    value = Output(name, path, data_type, placement or Placement(), queue=queue)
+    return ReadOutput(reader, value, placement.memory if placement else None)
 
 
 def _read_wish(reader: ObjectReader) -> Wish:
@@ -219,27 +242,3 @@ def _read_path(reader: ObjectReader, type_name: str | None) -> str | None:
     elif normal == "/" or ".." in path.split("/") or _NOT_IN_PATHS.search(path):
         reader.wrong(node, "path", "a path below / without `..`, `;` and control characters")
     return normal
-
-
-def _read_memory(reader: ObjectReader, type_name: str | None) -> str:
-    memory = reader.text("memory")
-    if memory is None:
-        return _MEMORIES[0]
-    node = reader.where("memory")
-    if type_name == STREAM:
-        reader.problems.error(
-            node,
-            f"{reader.what} has `memory`, but a stream lies on disk",
-            hint="remove `memory`",
-            depends=(reader.where("type"),),
-        )
-    elif memory in _RESERVED_MEMORIES:
-        reader.problems.error(
-            node,
-            f"`memory: {memory}` is reserved for a later version of the language",
-            found=memory,
-            expected=_MEMORIES[0],
-        )
-    elif memory not in _MEMORIES:
-        reader.wrong(node, "memory", "host")
-    return memory

@@ -173,15 +173,16 @@ class Matcher:
         if upstream is None or upstream.value is None:
             return value
         output = self._output(entry, upstream)
-        edge = None
-        if output is not None:
-            self._check_types(entry, output)
-            edge = self.streams.connect(self.operators[number].name or "", entry, output)
+        if output is None:
+            return replace(value, source=upstream.name)
+        self._check_types(entry, output)
+        self._check_memory(entry, output)
         return replace(
             value,
             source=upstream.name,
-            output=output.value.name if output is not None and value.name is not None else None,
-            edge=edge,
+            output=output.value.name if value.name is not None else None,
+            placement=output.value.placement,
+            edge=self.streams.connect(self.operators[number].name or "", entry, output),
         )
 
     def _output(self, entry: ReadInput, upstream: ReadOperator) -> ReadOutput | None:
@@ -250,6 +251,23 @@ class Matcher:
             found=describe(consumed),
             expected=f"{describe(produced)} as in {place.file}:{place.line}",
             depends=depends,
+        )
+
+    def _check_memory(self, entry: ReadInput, output: ReadOutput) -> None:
+        expected = output.memory
+        if entry.memory is None or expected is None or entry.memory == expected:
+            return
+        place = output.reader.where("memory").position
+        self.problems.error(
+            entry.reader.where("memory"),
+            f"the memory of {entry.reader.what} is not that of the output that it names",
+            found=entry.memory,
+            expected=f"{expected} as in {place.file}:{place.line}",
+            depends=[
+                reader.where(name)
+                for reader in (entry.reader, output.reader)
+                for name in ("from", "name", "memory")
+            ],
         )
 
 

@@ -15,6 +15,9 @@ ARRAY = "array"
 STRING = "string"
 DYNAMIC = -1
 
+HOST = "host"
+DEVICE = "device"
+
 
 @dataclass(frozen=True, slots=True)
 class Requests:
@@ -45,10 +48,36 @@ class DataType:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the data of an entry in shared memory lies.
+
+    Attributes
+    ----------
+    memory
+        ``host`` or ``device``.
+    device
+        Which one: its number among those that the producer sees, or its UUID; None is the first.
+    fallback
+        ``host`` where a copy may stand in for device memory that cannot be shared.
+    pinned
+        Whether processes that use a device register host memory with it.
+    """
+
+    memory: str = HOST
+    device: int | str | None = None
+    fallback: str | None = None
+    pinned: bool = False
+
+
+_ORDINARY = Placement()
+
+
+@dataclass(frozen=True, slots=True)
 class _Entry:
     name: str | None = None
     path: str | None = None
     data_type: DataType | None = None
+    placement: Placement = _ORDINARY
 
     @property
     def type(self) -> str | None:
@@ -69,6 +98,11 @@ class _Entry:
     def is_typed_memory(self) -> bool:
         """Whether the entry lies in shared memory, not on disk."""
         return self.data_type is not None and self.data_type.type != STREAM
+
+    @property
+    def memory(self) -> str:
+        """Where shared memory lies: ``host`` or ``device``."""
+        return self.placement.memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +141,8 @@ class Input(_Entry):
         Which output of that operator; None is all of it.
     path
         Where files are found; None for shared memory.
+    placement
+        That of its output.
     edge
         How frames come; None when the output has no queue.
     """
@@ -126,13 +162,12 @@ class Output(_Entry):
         None for the only output of an operator of an untyped pipeline.
     path
         Where files are to be written; None for shared memory.
-    memory
-        Where shared memory lies: ``host``.
+    placement
+        Where shared memory lies.
     queue
         What the array is handed over by, frame by frame; None when it is written as a whole.
     """
 
-    memory: str = "host"
     queue: Queue | None = None
 
 

@@ -26,6 +26,9 @@ def _always(*names: str) -> Properties:
 
 
 _TYPE: Final[Properties] = dict.fromkeys(("type", "element-type", "shape"), Since.TYPES)
+_PLACEMENT: Final[Properties] = dict.fromkeys(
+    ("memory", "device", "fallback", "pinned"), Since.EXTENSION
+)
 _DOCUMENT: Final = _always("api-version", "name", "description")
 
 PIPELINE: Final[Properties] = {
@@ -53,12 +56,13 @@ INPUT: Final[Properties] = {
     **_always("from", "name", "path"),
     **_TYPE,
     **dict.fromkeys(("policy", "share", "deadline"), Since.EXTENSION),
+    **_PLACEMENT,
     "queue": Since.RESERVED,
 }
 OUTPUT: Final[Properties] = {
     **_always("name", "path"),
     **_TYPE,
-    "memory": Since.EXTENSION,
+    **_PLACEMENT,
     "queue": Since.EXTENSION,
 }
 QUEUE: Final[Properties] = dict.fromkeys(("depth", "policy", "max-shape", "spin"), Since.EXTENSION)

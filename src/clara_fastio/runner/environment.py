@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clara_fastio.pipeline import Input, Output
+from clara_fastio.pipeline.model import Placement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +25,16 @@ COMPATIBILITY = Path(__file__).resolve().parents[1] / "compat"
 #: Set by the runner alone; what it inherited of these is about another job.
 _OWN = re.compile(r"NVIDIA_CLARA_(INPUTPATHS|OUTPUTPATHS|JOB|STAGE|NOSYNCLOCK)|CLARA_FASTIO_")
 #: How the library behaves, not which job it is in.
-_INHERITED = {"CLARA_FASTIO_DEBUG", "CLARA_FASTIO_DIR"}
+_INHERITED = {
+    "CLARA_FASTIO_DEBUG",
+    "CLARA_FASTIO_DIR",
+    "CLARA_FASTIO_CUDA_DRIVER",
+    "CLARA_FASTIO_CUDA_SYNC",
+    "CLARA_FASTIO_CUDA_TRANSPORT",
+}
+
+#: What would end the name of a variable in a list, written as in URLs.
+_ESCAPES = str.maketrans({sign: f"%{ord(sign):02X}" for sign in "%;="})
 
 _REFERENCE = re.compile(r"(\$?)\$\(([^)]*)\)")
 
@@ -65,13 +75,17 @@ def declarations(entries: Sequence[tuple[Input | Output, str]]) -> str:
 
 
 def _declaration(entry: Input | Output, variable: str) -> dict[str, Any]:
-    return _stream_of(entry) | {
-        "name": entry.name,
-        "variable": variable,
-        "element_type": entry.element_type,
-        "shape": list(entry.shape),
-        "type": entry.type,
-    }
+    return (
+        _stream_of(entry)
+        | _placement_of(entry)
+        | {
+            "name": entry.name,
+            "variable": variable,
+            "element_type": entry.element_type,
+            "shape": list(entry.shape),
+            "type": entry.type,
+        }
+    )
 
 
 def _stream_of(entry: Input | Output) -> dict[str, Any]:
@@ -87,6 +101,26 @@ def _stream_of(entry: Input | Output) -> dict[str, Any]:
             "deadline": entry.edge.deadline,
         }
     }
+
+
+def _placement_of(entry: Input | Output) -> dict[str, Any]:
+    """Say where an output lies, to a driver that makes its memory itself; inputs are found."""
+    if isinstance(entry, Input) or entry.placement == Placement():
+        return {}
+    return {"placement": asdict(entry.placement)}
+
+
+def numbered_devices(outputs: Sequence[tuple[Output, str]]) -> str:
+    """Join the devices that outputs name by number as ``variable=0;variable=1``.
+
+    The numbers are those of the operator's own process. In the names of variables ``%``, ``;`` and
+    ``=`` are written as ``%25``, ``%3B`` and ``%3D``.
+    """
+    return ";".join(
+        f"{variable.translate(_ESCAPES)}={output.placement.device}"
+        for output, variable in outputs
+        if isinstance(output.placement.device, int)
+    )
 
 
 def expand(command: Sequence[str], environment: Mapping[str, str]) -> list[str]:

@@ -7,7 +7,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clara_fastio.runner.environment import declarations, expand, path_list
+from clara_fastio.runner.environment import (
+    declarations,
+    expand,
+    numbered_devices,
+    path_list,
+)
 from clara_fastio.runner.memory import source_variable, typed_inputs, typed_outputs, variable_name
 from clara_fastio.runner.runtimes.launch import Launch
 
@@ -88,6 +93,10 @@ class Job:
 
     def _environment_of(self, operator: Operator, image: Image) -> dict[str, str]:
         literal = self.runtime.shows_paths
+        outputs = [
+            (entry, variable_name(operator.name, entry.name or ""))
+            for entry in typed_outputs(operator)
+        ]
         environment = self.runtime.base_environment()
         environment |= dict(image.environment)
         environment |= dict(self.settings.services.get(operator.name, {}))
@@ -102,13 +111,10 @@ class Job:
             "CLARA_FASTIO_INPUTS": declarations(
                 [(entry, source_variable(entry)) for entry in typed_inputs(operator)]
             ),
-            "CLARA_FASTIO_OUTPUTS": declarations(
-                [
-                    (entry, variable_name(operator.name, entry.name or ""))
-                    for entry in typed_outputs(operator)
-                ]
-            ),
+            "CLARA_FASTIO_OUTPUTS": declarations(outputs),
         }
+        if numbers := numbered_devices(outputs):
+            environment["CLARA_FASTIO_CUDA_DEVICES"] = numbers
         if limits := [limit for limit in (operator.timeout, self.timeout) if limit is not None]:
             environment["NVIDIA_CLARA_STAGETIMEOUT"] = f"{min(limits):g}"
         return environment

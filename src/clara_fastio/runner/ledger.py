@@ -72,6 +72,7 @@ class Ledger:
             target=operator.name,
             input=entry.name or "",
             medium=medium,
+            memory=entry.memory if entry.is_typed_memory else "",
             nbytes=nbytes,
             versions=versions,
         )

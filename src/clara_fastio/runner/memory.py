@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clara_fastio.errors import FreedError, NotFoundError
+from clara_fastio.pipeline.model import Placement
 from clara_fastio.runner.streams import JobStream
 from clara_fastio.streams import Policy
+from clara_fastio.types import MemoryKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +77,12 @@ class JobMemory:
             # Nobody will come, for whom the first frame would wait.
             queue = dataclasses.replace(queue, policy=Policy.DROP_OLDEST)
         variable = self._context.declare(
-            name, shape, str(output.element_type), producer=operator.name, queue=queue
+            name,
+            shape,
+            str(output.element_type),
+            producer=operator.name,
+            queue=queue,
+            **_placed(output.placement),
         )
         self._users[name] = {operator.name}
         if queue is not None:
@@ -167,11 +174,23 @@ class JobMemory:
 
     def used(self) -> int:
         """Add up the bytes that the context's entries hold now."""
-        return sum(entry.capacity for entry in self._context.entries())
+        entries = self._context.entries()
+        return sum(entry.capacity for entry in entries if entry.memory == MemoryKind.HOST)
 
     def close(self) -> None:
         """End the context; twice is fine."""
         self._context.close()
+
+
+def _placed(placement: Placement) -> dict[str, Any]:
+    """Say to the context where a variable lies; nothing about ordinary memory.
+
+    The number of a device means something to the producer alone, which has it in its environment.
+    """
+    if placement == Placement():
+        return {}
+    device = placement.device if isinstance(placement.device, str) else None
+    return dataclasses.asdict(placement) | {"device": device}
 
 
 def typed_inputs(operator: Operator) -> list[Input]:

@@ -77,8 +77,10 @@ class OperatorReport:
 class EdgeReport:
     """What went from one operator to another; `source` is empty for the job's own input.
 
-    `medium` is ``"memory"``, ``"stream"`` or ``"disk"``; `nbytes` is the size of the variable times
-    its committed `versions`, that of a slot times the frames taken, or the size of the folder.
+    `medium` is ``"memory"``, ``"stream"`` or ``"disk"``; of the first two `memory` says where they
+    lie as declared, ``"host"`` or ``"device"``, and is empty for the last. `nbytes` is the size of
+    the variable times its committed `versions`, that of a slot times the frames taken, or the size
+    of the folder.
     """
 
     source: str
@@ -86,6 +88,7 @@ class EdgeReport:
     target: str
     input: str
     medium: str
+    memory: str
     nbytes: int
     versions: int
 
