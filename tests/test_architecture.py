@@ -25,16 +25,18 @@ MAY_IMPORT = {
     "errors": set(),
     "types": {"errors"},
     "streams": {"errors"},
-    "_core": {"errors", "types", "streams"},
+    "devices": set(),
+    "_core": {"errors", "types", "streams", "devices"},
     "gathering": {"errors", "_core"},
     "driver": {"errors", "types", "streams", "_core"},
     "compat": {"errors", "types", "_core", "driver"},
-    FACE: {"errors", "types", "streams", "_core", "gathering", "driver", "compat"},
+    FACE: {"errors", "types", "streams", "devices", "_core", "gathering", "driver", "compat"},
     "testing": {"errors", "types", "_core", FACE},
     "pipeline": {"errors", "types", "streams"},
     "runner": {"errors", "types", "streams", "pipeline", FACE},
     "platform": {"errors", "types", "pipeline", "runner"},
-    "cli": {"errors", "types", "pipeline", "runner", "platform", FACE},
+    "doctor": {"devices", FACE},
+    "cli": {"errors", "types", "pipeline", "runner", "platform", "doctor", FACE},
 }
 
 #: Too heavy, or not installed, where only `import clara_fastio` is wanted.

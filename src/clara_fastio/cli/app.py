@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from clara_fastio.cli import connection, fastio, run, serve, validate, verbs, version
+from clara_fastio.cli import connection, doctor, fastio, run, serve, validate, verbs, version
 
 app = typer.Typer(
     name="clara",
@@ -21,5 +21,6 @@ app.command()(run.run)
 app.command()(validate.validate)
 app.command()(serve.serve)
 app.add_typer(fastio.app, name="fastio")
+app.command()(doctor.doctor)
 app.command()(version.version)
 verbs.add_verbs(app)
