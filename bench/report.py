@@ -14,8 +14,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import figures
-
 ROOT = Path(__file__).resolve().parents[1]
 BENCHES = (
     "bench_map",
@@ -66,6 +64,8 @@ def main() -> None:
     page = as_page(result)
     print(page)
     if {table["bench"] for table in result["tables"]} == set(BENCHES):
+        from bench import figures  # It needs matplotlib, which not all have who read reports.
+
         figures.draw(result["tables"], ROOT / "docs" / "figures")
         (ROOT / "docs" / "benchmarks.md").write_text(page)
         kept = ROOT / "bench" / "results" / f"{result['date']}-cpu.json"
@@ -91,6 +91,9 @@ def as_page(result: dict[str, Any]) -> str:
         found = [one for one in result["tables"] if one["bench"] == bench]
         if found:
             parts += [f"## {question(bench)}\n", *map(section, found)]
+    from bench.gpu import page  # It uses what is above.
+
+    parts.append(page.section())
     return "\n".join(parts)
 
 
@@ -109,6 +112,8 @@ def goals(tables: list[dict[str, Any]]) -> str:
 
 def section(found: dict[str, Any]) -> str:
     """Render one table of twins."""
+    from bench import figures
+
     unit = found["unit"]
     reference = found["reference"]
     head = [
