@@ -62,8 +62,8 @@ build-test: .venv/test-packages
 
 # Proof.
 
-# Each of these starts servers of its own and mostly waits for them, so they run beside each other.
-PARALLEL_TESTS = tests/cli/verbs $(filter-out tests/platform/original_client/, \
+# Each of these starts programs of its own and mostly waits for them, so they run beside each other.
+PARALLEL_TESTS = tests/cli/verbs tests/device tests/doctor $(filter-out tests/platform/original_client/, \
     $(dir $(wildcard tests/platform/*/conftest.py tests/platform/*/test_*.py)))
 
 .PHONY: test
