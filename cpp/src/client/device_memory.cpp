@@ -146,8 +146,15 @@ std::shared_ptr<cuda::DeviceSegment> DeviceMemory::open_segment(cuda::Device& de
   }
   const Answer answer = request_segment(id);
   const auto key = key_of(answer.message.identity, id, record.device, !writable);
-  auto segment =
-      cache.find_or_open(key, this, [&] { return import(device, record, answer, writable); });
+  std::shared_ptr<cuda::DeviceSegment> segment;
+  try {
+    segment =
+        cache.find_or_open(key, this, [&] { return import(device, record, answer, writable); });
+  } catch (const Error&) {
+    // The host counts us among those who have it, and its maker would wait for us.
+    if (record.transport == Transport::legacy) report_unmapped(id);
+    throw;
+  }
   const std::lock_guard lock(mutex_);
   known_[id].key = key;
   known_[id].must_report = record.transport == Transport::legacy && segment->is_imported();
