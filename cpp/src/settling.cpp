@@ -31,6 +31,21 @@ struct Pending {
   }
 };
 
+/// Poisons a write and the changes in place on top of it, up to the next whole new content.
+///
+/// Who changes the content in place promises first and looks for poison then: so either it sees
+/// this poison, or its promise is seen here, by looking again until nothing came on top.
+void poison(layout::DeviceWords& words, std::uint64_t number) noexcept {
+  raise(words.poisoned, number);
+  for (std::uint64_t i = 0; i < layout::kPendingWrites; ++i) {
+    const std::uint64_t last = promise::number(words.submitted.load());
+    const std::uint64_t fresh = words.fresh.load();  // After `submitted`, which is raised later.
+    if (fresh > number) return raise(words.poisoned, fresh - 1);
+    raise(words.poisoned, last);
+    if (promise::number(words.submitted.load()) == last) return;
+  }
+}
+
 }  // namespace
 
 bool is_waited_for(const layout::DeviceWords& words, std::uint32_t slot) noexcept {
@@ -48,11 +63,7 @@ bool settle(layout::DeviceWords& words, std::uint32_t slot) noexcept {
   bool is_settled = true;
   for (std::uint64_t number = pending.first; number <= pending.last; ++number) {
     if (!is_write_of(words, number, slot)) continue;
-    // In this order: who changes the content in place promises first and looks for poison then, so
-    // either it sees this poison, or its promise is seen here.
-    raise(words.poisoned, number);
-    const std::uint64_t last = promise::number(words.submitted.load());
-    if (words.fresh.load() <= number) raise(words.poisoned, last);
+    poison(words, number);
     if (words.written.load() + 1 == number) {
       raise(words.written, number);
     } else if (words.written.load() < number) {
