@@ -76,6 +76,13 @@ class FrameArena(Watched):
         self.free("frames")
 
 
+def wait_for_passes(process, count):
+    """Wait until a process has gone through its loop so often."""
+    while process.passes < count:
+        assert not process.has_ended(), process.errors
+        time.sleep(0.001)
+
+
 @pytest.fixture
 def open_arena(context_name, tally):
     with contextlib.ExitStack() as stack:
@@ -122,6 +129,8 @@ def test_nothing_is_torn_or_missing_under_random_kills(chosen, open_arena, kills
     for _ in range(kills_per_way):
         producer = arena.start("producer")
         steady = arena.start("steady")
+        # Before its first frame it is not the producer yet, and somebody else may become it.
+        wait_for_passes(producer, 1)
         for _ in range(random.randint(0, 2)):
             victim = arena.start("other")
             victim.kill_after(random.uniform(0, LONGEST_PAUSE))
@@ -136,9 +145,7 @@ def test_frames_that_nobody_finishes_are_not_believed(chosen, open_arena):
     arena = open_arena(chosen)
     producer = arena.start("producer", ns=FOR_EVER)
     steady = arena.start("steady")
-    while producer.passes < 2:
-        assert not producer.has_ended(), producer.errors
-        time.sleep(0.001)
+    wait_for_passes(producer, 2)
     producer.kill_after(0.02)
     arena.bury_producer("device: slow frames", producer, steady, critical=True)
     arena.finish()

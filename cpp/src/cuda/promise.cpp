@@ -75,13 +75,9 @@ Promise::~Promise() {
   if (own_stream_ != nullptr) api.stream_destroy(own_stream_);
 }
 
-void Promise::settle() noexcept {
-  const std::uint64_t value = mine_.load();
-  if (word_.reached.load() >= value) return;
-  if (word_.poisoned != nullptr) settling::raise(*word_.poisoned, value);
-  // Never beyond the write of another process, whose own signal would lower the word again.
-  if (word_.reached.load() + 1 >= value) settling::raise(word_.reached, value);
-}
+// What has to wait for the write of another process is settled by the next call that fails, or when
+// this process has died.
+void Promise::settle() noexcept { (void)settling::settle(word_.words, slot_); }
 
 unsigned long long Promise::identity(Stream stream) const {
   const DriverApi& api = device_.api();

@@ -14,6 +14,7 @@ namespace clara_fastio::cuda {
 
 /// One word of a `DeviceWords`, with what belongs to it.
 struct Word {
+  layout::DeviceWords& words;  ///< all of them
   std::atomic<std::uint64_t>& reached;
   std::atomic<std::uint64_t>& submitted;
   std::atomic<layout::Signal>& signal;
@@ -68,7 +69,7 @@ class Promise {
   const Word& word() const noexcept { return word_; }
   /// Whether all that this process promised has come true.
   bool is_kept() const noexcept { return word_.reached.load() >= mine_.load(); }
-  /// Takes what this process promised as reached: the device will never do it.
+  /// Takes what this process promised as a dead one's: its device will never do it.
   void settle() noexcept;
 
  private:

@@ -24,12 +24,12 @@ constexpr microseconds kFirstLook{20};
 constexpr microseconds kLastLook{1000};
 
 Word word_of_writes(layout::DeviceWords& words) noexcept {
-  return {words.written,   words.submitted, words.write_signal, words.write_event,
-          &words.poisoned, &words.fresh,    words.promises};
+  return {words,           words.written, words.submitted, words.write_signal, words.write_event,
+          &words.poisoned, &words.fresh,  words.promises};
 }
 
 Word word_of_reads_of(layout::DeviceWords& words, std::uint32_t slot) noexcept {
-  return {words.read[slot], words.read_submitted[slot], words.read_signal[slot],
+  return {words, words.read[slot], words.read_submitted[slot], words.read_signal[slot],
           words.read_events[slot]};
 }
 
