@@ -62,15 +62,18 @@ build-test: .venv/test-packages
 
 # Proof.
 
-# Each of these starts programs of its own and mostly waits for them, so they run beside each other.
-PARALLEL_TESTS = tests/cli/verbs tests/device tests/doctor $(filter-out tests/platform/original_client/, \
+# Each of these starts servers of its own and mostly waits for them, so they run beside each other.
+PARALLEL_TESTS = tests/cli/verbs $(filter-out tests/platform/original_client/, \
     $(dir $(wildcard tests/platform/*/conftest.py tests/platform/*/test_*.py)))
+# These start programs that work: beside each other, but not beside servers that are waited for.
+BUSY_TESTS = tests/device tests/doctor
 
 .PHONY: test
 test: build  ## C++ tests, then Python tests, among them a short run of kills
 	ctest --test-dir build/test --output-on-failure --parallel $$(nproc)
 	python -m pytest --numprocesses=3 --dist=loadfile $(sort $(PARALLEL_TESTS))
-	python -m pytest $(addprefix --ignore=,$(sort $(PARALLEL_TESTS)))
+	python -m pytest --numprocesses=2 --dist=loadfile $(BUSY_TESTS)
+	python -m pytest $(addprefix --ignore=,$(sort $(PARALLEL_TESTS)) $(BUSY_TESTS))
 
 .PHONY: test-postgresql
 test-postgresql: build  ## The platform's tests again, with records in PostgreSQL

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from tests.platform.serving import Wire
 
-PATIENCE = 20
+#: Longer than anything takes on a busy machine; pytest ends a test after a minute.
+PATIENCE = 50
 Id = common_pb2.Identifier
 
 

@@ -99,6 +99,7 @@ class ServicePool:
 
     async def _get(self, service: Service) -> _Running:
         key = (service.image, service.command)
+        await self._drop_if_dead(key)
         running = self._services.get(key)
         if running is None or not running.is_alive:
             running = self._services[key] = self._prepare(service)
@@ -112,6 +113,19 @@ class ServicePool:
                     raise
                 running.is_ready = True
         return running
+
+    async def _drop_if_dead(self, key: Key) -> None:
+        """Forget a service that does not listen any more, though its end was not heard of yet."""
+        running = self._services.get(key)
+        if running is None or not running.is_ready or not running.is_alive:
+            return
+        for port in running.ports:
+            if await _listens(port):
+                continue
+            if self._services.get(key) is running:
+                del self._services[key]
+            await self._supervision.kill(running.id)
+            return
 
     def _prepare(self, service: Service) -> _Running:
         """Decide where a service will be found."""
